@@ -1,0 +1,89 @@
+// Job: an asyncio.Future that owns a coroutine and steps it when the pool gives it a slot.
+#pragma once
+
+#include <cstdint>
+
+#include "binding/python.hpp"
+#include "binding/state.hpp"
+#include "core/entry.hpp"
+
+namespace nbaio {
+
+struct PoolObject;
+
+/// Marks of Entry::kind.
+enum EntryKind : std::uint8_t { job_entry, turn_entry };
+
+/// The fields of a Job behind those of its base. The base's C struct is private to CPython and its size differs from
+/// version to version, so a Job is handled through this struct and `self`.
+struct Job {
+    Entry entry;
+    State* state;
+    PyObject* self;       // the Future that this is part of; not owned
+    PoolObject* pool;     // owned until the job has ended
+    PyObject* coro;       // kept after the end, as a Task does
+    PyObject* context;
+    /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
+    PyObject* waits_on;
+    PyObject* thrown;     // what the next step throws into the coroutine
+    PyObject* sink;       // the future= that gets the outcome as well
+    PyObject* name;       // null: made of the number
+    PyObject* cancel_message;
+    std::uint64_t number;
+    std::uint32_t cancels_requested;
+    bool must_cancel;     // the next step raises CancelledError
+    bool stepping;        // the coroutine executes, or what it yielded is being looked at
+    bool registered;      // in asyncio.all_tasks (debug mode)
+};
+
+/// Requires: `self` is a Job. The fields are the last of the object: the type has no subclasses.
+inline Job* job_of(PyObject* self) noexcept {
+    char* end = reinterpret_cast<char*>(self) + Py_TYPE(self)->tp_basicsize;
+    return reinterpret_cast<Job*>(end - sizeof(Job));
+}
+
+inline Job* job_of(Entry& entry) noexcept { return reinterpret_cast<Job*>(&entry); }
+
+/// Makes the type. Guarantees: null with an exception set on failure.
+PyTypeObject* make_job_type(State* state) noexcept;
+
+/// A new job, outside of the pool. `sink` may be null.
+Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept;
+
+// -- Steps (job_step.cpp) -------------------------------------------------------------------------------------------
+
+/// Makes the next step of the coroutine, in the job's context. Requires: the job runs; the caller keeps it alive.
+/// Afterwards the job has ended, waits, or is ready for its next step. Guarantees: false only with KeyboardInterrupt or
+/// SystemExit set, which is for the loop's caller.
+bool step_job(Job* job) noexcept;
+
+// -- Ends (job_end.cpp) ---------------------------------------------------------------------------------------------
+
+/// End a job that was accepted. The pool's counts are right before any other code runs.
+void end_with_result(Job* job, PyObject* result) noexcept;
+void end_with_exception(Job* job, PyObject* exception) noexcept;
+void end_cancelled(Job* job, PyObject* message) noexcept;
+
+/// As Task.cancel. Guarantees: 1 or 0; -1 with an exception set.
+int cancel_job(Job* job, PyObject* message) noexcept;
+
+/// Passes a cancellation on to the future that the job waits for. Guarantees: as cancel_job.
+int cancel_waited(Job* job) noexcept;
+
+/// Takes a job that is not accepted yet out of the line, and refuses it.
+void leave_line(Job* job) noexcept;
+
+/// Settles the future of a job that was never accepted and closes its coroutine. Requires: the job is outside.
+/// `exception` is what its future fails with; null: it is cancelled.
+void refuse_job(Job* job, PyObject* exception) noexcept;
+
+/// Ends a job that no loop will run any more: closes its coroutine, reports nothing. Requires: it was accepted.
+void abandon_job(Job* job) noexcept;
+
+/// CancelledError, with the message of the request to cancel. Null with another exception set on failure.
+Ref new_cancelled_error(State* state, PyObject* message) noexcept;
+
+/// Makes the job be cancelled when its `future=` is. Guarantees: false with an exception set.
+bool watch_sink(Job* job) noexcept;
+
+}  // namespace nbaio

@@ -1,0 +1,210 @@
+// How a job ends, and how it is asked to.
+//
+// The order is always the same: the state machine first, so that the pool's counts are right before any other code can
+// look at them; then the futures; then the coroutine; and only then whatever the freed room allows.
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+/// Takes an accepted job out of the pool. Guarantees: the reference that the pool held.
+Ref detach(Job* job, Outcome outcome) noexcept {
+    job->pool->admission.finish(job->entry, outcome);
+    return Ref::own(job->self);
+}
+
+void unregister(Job* job) noexcept {
+    if (!job->registered) return;
+    job->registered = false;
+    if (!call(job->state->unregister_task.get(), job->self)) report(job->pool, "could not unregister a job", job->self);
+}
+
+/// Future.cancel, under Job's own.
+Ref cancel_future(Job* job, PyObject* message) noexcept {
+    PyObject* method = job->state->future_cancel.get();
+#if PY_VERSION_HEX >= 0x03090000
+    if (message != nullptr && message != Py_None) return call(method, job->self, message);
+#else
+    static_cast<void>(message);
+#endif
+    return call(method, job->self);
+}
+
+/// Whether the future= of the job is still to be settled.
+bool sink_is_open(Job* job) noexcept {
+    if (job->sink == nullptr) return false;
+    Ref done = call_method(job->sink, job->state->done.get());
+    const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
+    if (is_done < 0) report(job->pool, "could not look at the future= of a job", job->self);
+    return is_done == 0;
+}
+
+void tell_sink(Job* job, PyObject* method, PyObject* value) noexcept {
+    Ref sink = Ref::share(job->sink);
+    Ref told = value != nullptr ? call_method(sink.get(), method, value) : call_method(sink.get(), method);
+    if (!told) report(job->pool, "could not pass a job's outcome on to its future=", job->self);
+}
+
+/// Lets go of what only a job that goes on needs. The coroutine and the context stay, as they do in a Task.
+void let_go(Job* job) noexcept {
+    Ref pool = Ref::own(as_object(std::exchange(job->pool, nullptr)));
+    Ref waits_on = Ref::own(std::exchange(job->waits_on, nullptr));
+    Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
+    Ref sink = Ref::own(std::exchange(job->sink, nullptr));
+    Ref message = Ref::own(std::exchange(job->cancel_message, nullptr));
+}
+
+/// The common end of every job that was accepted, after its own future was settled.
+void conclude(Job* job) noexcept {
+    unregister(job);
+    PoolObject* pool = job->pool;
+    Ref alive = Ref::share(as_object(pool));
+    let_go(job);
+    settle_flow(pool);
+}
+
+/// The callback of a job's future=: its cancellation is the job's.
+PyObject* sink_done(PyObject* self, PyObject* future) noexcept {
+    Job* job = job_of(self);
+    if (job->sink != future) return new_none();
+    Ref cancelled = call_method(future, job->state->cancelled.get());
+    if (!cancelled) return nullptr;
+    const int is_cancelled = PyObject_IsTrue(cancelled.get());
+    if (is_cancelled < 0) return nullptr;
+    if (is_cancelled == 0) return new_none();
+    const bool waits = job->entry.place == Place::line || job->entry.place == Place::granted;
+    if (cancel_job(job, nullptr) < 0) return nullptr;
+    if (waits && job->sink == nullptr) job->sink = new_ref(future);  // what the producer that waits is to be given
+    return new_none();
+}
+PyMethodDef sink_done_def = {"job_future_done", sink_done, METH_O, nullptr};
+
+/// Ends a job that never began: nothing of its coroutine has run.
+void drop(Job* job, PyObject* message) noexcept {
+    Ref alive = detach(job, Outcome::cancelled);
+    if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
+    if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
+    close_coroutine(job->pool, job->coro);
+    conclude(job);
+}
+
+}  // namespace
+
+void end_with_result(Job* job, PyObject* result) noexcept {
+    Ref alive = detach(job, Outcome::succeeded);
+    if (!call(job->state->future_set_result.get(), job->self, result)) {
+        report(job->pool, "could not set the result of a job", job->self);
+    }
+    if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), result);
+    conclude(job);
+}
+
+void end_with_exception(Job* job, PyObject* exception) noexcept {
+    Ref alive = detach(job, Outcome::failed);
+    if (!call(job->state->future_set_exception.get(), job->self, exception)) {
+        report(job->pool, "could not set the exception of a job", job->self);
+    }
+    if (sink_is_open(job)) {
+        tell_sink(job, job->state->set_exception.get(), exception);
+        // The future= is the one to be retrieved, and reports it if it is not.
+        if (PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
+    }
+    conclude(job);
+}
+
+void end_cancelled(Job* job, PyObject* message) noexcept {
+    Ref alive = detach(job, Outcome::cancelled);
+    if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
+    if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
+    conclude(job);
+}
+
+int cancel_waited(Job* job) noexcept {
+    Ref future = Ref::share(job->waits_on);
+    Ref message = Ref::share(job->cancel_message);
+    State* state = job->state;
+    const bool has_message = message && message.get() != Py_None && PY_VERSION_HEX >= 0x03090000;
+    Ref answer = has_message ? call_method_with_keyword(future.get(), state->cancel.get(), state->message_keyword.get(),
+                                                        message.get())
+                             : call_method(future.get(), state->cancel.get());
+    return answer ? PyObject_IsTrue(answer.get()) : -1;
+}
+
+int cancel_job(Job* job, PyObject* message) noexcept {
+    switch (job->entry.place) {
+        case Place::outside: {
+            Ref answer = cancel_future(job, message);  // done: returns False, and marks an exception as seen
+            return answer ? PyObject_IsTrue(answer.get()) : -1;
+        }
+        case Place::line:
+        case Place::granted: {
+            Ref alive = Ref::share(job->self);
+            leave_line(job);
+            return 1;
+        }
+        case Place::queued:
+        case Place::starting: {
+            Ref kept = Ref::share(message);
+            drop(job, message);
+            return 1;
+        }
+        case Place::ready:
+        case Place::running: break;
+    }
+    Ref alive = Ref::share(job->self);
+    ++job->cancels_requested;
+    Ref old = Ref::own(std::exchange(job->cancel_message, new_ref(message)));
+    if (job->waits_on != nullptr && !job->stepping) {
+        const int answer = cancel_waited(job);
+        if (answer != 0) return answer;
+    }
+    if (job->entry.place != Place::ready && job->entry.place != Place::running) return 0;
+    job->must_cancel = true;
+    return 1;
+}
+
+void leave_line(Job* job) noexcept {
+    PoolObject* pool = job->pool;
+    Ref alive = Ref::share(as_object(pool));
+    pool->admission.withdraw(job->entry);
+    refuse_job(job, nullptr);
+    settle_flow(pool);
+}
+
+void refuse_job(Job* job, PyObject* exception) noexcept {
+    State* state = job->state;
+    Ref pool_alive = Ref::share(as_object(job->pool));
+    Ref waiter = Ref::share(job->waits_on);
+    Ref settled = exception != nullptr ? call(state->future_set_exception.get(), job->self, exception)
+                                       : cancel_future(job, nullptr);
+    if (!settled) report(job->pool, "could not settle a refused job", job->self);
+    close_coroutine(job->pool, job->coro);
+    if (waiter) wake_waiter(job->pool, waiter.get());
+    let_go(job);
+}
+
+void abandon_job(Job* job) noexcept {
+    Ref alive = Ref::share(job->self);
+    // The loop is closed: callbacks cannot be scheduled, and there is nobody to tell.
+    if (!cancel_future(job, nullptr)) PyErr_Clear();
+    if (job->sink != nullptr && !call_method(job->sink, job->state->cancel.get())) PyErr_Clear();
+    if (!call_method(job->coro, job->state->close.get())) PyErr_Clear();
+    if (job->registered) {
+        job->registered = false;
+        if (!call(job->state->unregister_task.get(), job->self)) PyErr_Clear();
+    }
+    let_go(job);
+}
+
+Ref new_cancelled_error(State* state, PyObject* message) noexcept {
+    if (message == nullptr || message == Py_None) return call(state->cancelled_error.get());
+    return call(state->cancelled_error.get(), message);
+}
+
+bool watch_sink(Job* job) noexcept {
+    Ref bound = Ref::own(PyCFunction_New(&sink_done_def, job->self));
+    return bound && call_method(job->sink, job->state->add_done_callback.get(), bound.get());
+}
+
+}  // namespace nbaio

@@ -1,0 +1,244 @@
+// One step of a job's coroutine, with the meaning that asyncio's Task gives each thing a coroutine can do.
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+// -- The current task ----------------------------------------------------------------------------------------------
+
+/// Makes the job asyncio's current task. From 3.12 on steps may nest (a job that ends may start another one's step), so
+/// whoever was current is put back afterwards.
+class CurrentTask {
+public:
+    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept : state_(state), loop_(loop), task_(task) {
+#if PY_VERSION_HEX >= 0x030C0000
+        before_ = call(state_->swap_current_task.get(), loop_, task_);
+#else
+        before_ = call(state_->enter_task.get(), loop_, task_);
+#endif
+    }
+    CurrentTask(const CurrentTask&) = delete;
+    CurrentTask& operator=(const CurrentTask&) = delete;
+    ~CurrentTask() = default;
+
+    [[nodiscard]] bool entered() const noexcept { return static_cast<bool>(before_); }
+
+    /// Guarantees: false with an exception set.
+    bool leave() noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+        return static_cast<bool>(call(state_->swap_current_task.get(), loop_, before_.get()));
+#else
+        return static_cast<bool>(call(state_->leave_task.get(), loop_, task_));
+#endif
+    }
+
+private:
+    State* state_;
+    PyObject* loop_;
+    PyObject* task_;
+    Ref before_;
+};
+
+// -- Callbacks that make a step -------------------------------------------------------------------------------------
+
+/// Whether a callback may step the job now. A job that was ended behind the callback's back is left alone.
+bool waits_for_step(const Job* job) noexcept { return job->entry.place == Place::running; }
+
+/// The callback of the future that the job waits for. asyncio calls it in the job's context.
+PyObject* wake_up(PyObject* self, PyObject* future) noexcept;
+PyMethodDef wake_up_def = {"job_wake_up", wake_up, METH_O, nullptr};
+
+/// The callback of a job that gave way outside of a pass of the pump.
+PyObject* resume(PyObject* self, PyObject*) noexcept;
+PyMethodDef resume_def = {"job_step", resume, METH_NOARGS, nullptr};
+
+PyObject* resume(PyObject* self, PyObject*) noexcept {
+    Job* job = job_of(self);
+    if (!waits_for_step(job)) return new_none();
+    return step_job(job) ? new_none() : nullptr;
+}
+
+bool call_soon_in_context(Job* job, PyMethodDef* callback) noexcept {
+    State* state = job->state;
+    Ref bound = Ref::own(PyCFunction_New(callback, job->self));
+    if (!bound) return false;
+    return static_cast<bool>(call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(),
+                                                      bound.get(), job->context));
+}
+
+/// Lets the job have its next step once the loop's other callbacks had their turn.
+void want_step(Job* job) noexcept {
+    PoolObject* pool = job->pool;
+    // In a pass of the pump the next pass is scheduled when this one ends, so it comes after everything that the job
+    // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
+    if (!pool->in_pass && call_soon_in_context(job, &resume_def)) return;
+    if (PyErr_Occurred() != nullptr) report(pool, "could not schedule the next step of a job", job->self);
+    if (job->entry.place == Place::running) pool->admission.give_way(job->entry);
+}
+
+/// Raises the exception inside the coroutine at its next step.
+void throw_later(Job* job, Ref exception) noexcept {
+    Ref old = Ref::own(std::exchange(job->thrown, exception.release()));
+    want_step(job);
+}
+
+PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
+    Job* job = job_of(self);
+    if (!waits_for_step(job)) return new_none();
+    State* state = job->state;
+    job->pool->producer_budget.renew();  // the loop had its turn
+    if (job->stepping) {
+        // A future that calls back from within add_done_callback: take it as if it had been done a little later.
+        Ref bound = Ref::own(PyCFunction_New(&wake_up_def, self));
+        if (!bound) return nullptr;
+        return call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(), bound.get(),
+                                        future, job->context)
+            .release();
+    }
+    // Throw what the future failed with, as Task does: a coroutine may have yielded it without asking for the result.
+    if (!call_method(future, state->result.get())) {
+        Ref old = Ref::own(std::exchange(job->thrown, take_raised().release()));
+    }
+    return step_job(job) ? new_none() : nullptr;
+}
+
+// -- What the coroutine yielded --------------------------------------------------------------------------------------
+
+/// A RuntimeError with a message about the job (%R) and the object it yielded (%R).
+Ref complaint(const char* format, Job* job, PyObject* yielded) noexcept {
+    PyErr_Format(PyExc_RuntimeError, format, job->self, yielded);
+    return take_raised();
+}
+
+/// The loop of a future, which may know it by get_loop() or only as an attribute.
+Ref loop_of(State* state, PyObject* future) noexcept {
+    Ref method = Ref::own(PyObject_GetAttr(future, state->get_loop.get()));
+    if (method) return call(method.get());
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return Ref();
+    PyErr_Clear();
+    return Ref::own(PyObject_GetAttr(future, state->private_loop.get()));
+}
+
+/// Guarantees: false with an exception set that is for the coroutine.
+bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
+    State* state = job->state;
+    Ref loop = loop_of(state, future);
+    if (!loop) return false;
+    if (loop.get() != job->pool->loop) {
+        raise(complaint("Job %R got Future %R attached to a different loop", job, future));
+        return false;
+    }
+    const int is_blocking = PyObject_IsTrue(blocking);
+    if (is_blocking < 0) return false;
+    if (is_blocking == 0) {
+        raise(complaint("yield was used instead of yield from in job %R with %R", job, future));
+        return false;
+    }
+    if (PyObject_SetAttr(future, state->future_blocking.get(), Py_False) < 0) return false;
+    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self));
+    if (!bound) return false;
+    Ref old = Ref::own(std::exchange(job->waits_on, new_ref(future)));
+    if (!call_method_with_keyword(future, state->add_done_callback.get(), state->context_keyword.get(), bound.get(),
+                                  job->context)) {
+        return false;
+    }
+    if (!job->must_cancel) return true;
+    // Cancelled during the step that led here.
+    const int cancelled = cancel_waited(job);
+    if (cancelled < 0) return false;
+    if (cancelled == 1) job->must_cancel = false;
+    return true;
+}
+
+/// Does what the coroutine asked for by yielding.
+void obey(Job* job, PyObject* yielded) noexcept {
+    State* state = job->state;
+    if (yielded == job->self) return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
+    if (yielded == Py_None) return want_step(job);
+    Ref blocking = Ref::own(PyObject_GetAttr(yielded, state->future_blocking.get()));
+    if (blocking && blocking.get() != Py_None) {
+        if (!wait_for(job, yielded, blocking.get())) throw_later(job, take_raised());
+        return;
+    }
+    if (!blocking && !PyErr_ExceptionMatches(PyExc_AttributeError)) return throw_later(job, take_raised());
+    PyErr_Clear();
+    throw_later(job, PyGen_CheckExact(yielded)
+                         ? complaint("yield was used instead of yield from for generator in job %R with %R", job, yielded)
+                         : complaint("Job %R got bad yield: %R", job, yielded));
+}
+
+// -- The step --------------------------------------------------------------------------------------------------------
+
+/// What the step has to throw: the error of the future it waited for, or of a bad yield, or the pending cancellation.
+Ref take_thrown(Job* job) noexcept {
+    Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
+    if (!job->must_cancel) return thrown;
+    job->must_cancel = false;
+    if (thrown && PyErr_GivenExceptionMatches(thrown.get(), job->state->cancelled_error.get())) return thrown;
+    thrown = new_cancelled_error(job->state, job->cancel_message);
+    return thrown ? std::move(thrown) : take_raised();
+}
+
+Step advance(Job* job, PyObject* thrown, Ref& value) noexcept {
+    if (thrown == nullptr) return send_into(job->coro, Py_None, job->state->send.get(), value);
+    return step_of(call_method(job->coro, job->state->throw_name.get(), thrown).release(), value);
+}
+
+/// Guarantees: false with the exception set again if it is for the loop's caller.
+bool end_raised(Job* job, Ref exception) noexcept {
+    if (PyErr_GivenExceptionMatches(exception.get(), job->state->cancelled_error.get())) {
+        Ref args = Ref::own(PyObject_GetAttrString(exception.get(), "args"));
+        PyErr_Clear();
+        const bool has_message = args && PyTuple_Check(args.get()) && PyTuple_GET_SIZE(args.get()) > 0;
+        end_cancelled(job, has_message ? PyTuple_GET_ITEM(args.get(), 0) : nullptr);
+        return true;
+    }
+    end_with_exception(job, exception.get());
+    if (!PyErr_GivenExceptionMatches(exception.get(), PyExc_KeyboardInterrupt) &&
+        !PyErr_GivenExceptionMatches(exception.get(), PyExc_SystemExit)) {
+        return true;
+    }
+    raise(std::move(exception));
+    return false;
+}
+
+}  // namespace
+
+bool step_job(Job* job) noexcept {
+    Ref old_waited = Ref::own(std::exchange(job->waits_on, nullptr));
+    Ref thrown = take_thrown(job);
+    // The job may end, and let go of its pool and loop, while they are still needed here.
+    Ref pool_alive = Ref::share(as_object(job->pool));
+    PoolObject* pool = job->pool;
+    Ref loop = Ref::share(pool->loop);
+
+    Ref value;
+    Ref exception;
+    Step step = Step::raised;
+    CurrentTask current(job->state, loop.get(), job->self);
+    if (current.entered()) {
+        Executing here(pool, job->self);
+        job->stepping = true;
+        step = advance(job, thrown.get(), value);
+        if (step == Step::raised) exception = take_raised();
+        if (!current.leave()) report(pool, "could not leave the step of a job", job->self);
+        if (step == Step::yielded && job->entry.place == Place::running) obey(job, value.get());
+        job->stepping = false;
+    } else {
+        exception = take_raised();
+        close_coroutine(pool, job->coro);
+    }
+    if (step == Step::yielded || job->entry.place != Place::running) return true;
+    if (step == Step::raised) return end_raised(job, std::move(exception));
+    if (job->must_cancel) {
+        // Asked to be cancelled in its very last step.
+        job->must_cancel = false;
+        end_cancelled(job, job->cancel_message);
+    } else {
+        end_with_result(job, value.get());
+    }
+    return true;
+}
+
+}  // namespace nbaio

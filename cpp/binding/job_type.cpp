@@ -1,0 +1,282 @@
+// The type Job: its life from allocation to deallocation, and what Python sees of it. The steps are in job_step.cpp.
+#include "binding/job.hpp"
+
+#include <new>
+
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+PyObject* or_none(PyObject* object) noexcept { return new_ref(object != nullptr ? object : Py_None); }
+
+// -- Memory --------------------------------------------------------------------------------------------------------
+
+PyObject* job_new(PyTypeObject*, PyObject*, PyObject*) noexcept {
+    PyErr_SetString(PyExc_TypeError, "a Job is made by its pool: use pool.submit(coro)");
+    return nullptr;
+}
+
+int job_init(PyObject*, PyObject*, PyObject*) noexcept {
+    PyErr_SetString(PyExc_TypeError, "a Job cannot be initialised again");
+    return -1;
+}
+
+int job_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+    Job* job = job_of(self);
+    Py_VISIT(as_object(job->pool));
+    Py_VISIT(job->coro);
+    Py_VISIT(job->context);
+    Py_VISIT(job->waits_on);
+    Py_VISIT(job->thrown);
+    Py_VISIT(job->sink);
+    Py_VISIT(job->cancel_message);
+    PyTypeObject* base = Py_TYPE(self)->tp_base;
+    if (instances_visit_their_type && !(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
+    return base->tp_traverse(self, visit, arg);
+}
+
+int job_clear(PyObject* self) noexcept {
+    Job* job = job_of(self);
+    Py_CLEAR(job->coro);
+    Py_CLEAR(job->context);
+    Py_CLEAR(job->waits_on);
+    Py_CLEAR(job->thrown);
+    Py_CLEAR(job->sink);
+    Py_CLEAR(job->name);
+    Py_CLEAR(job->cancel_message);
+    // An entry that is linked needs its pool: it is unlinked by the pool's own clear, or by finalize.
+    if (job->entry.place == Place::outside) Py_CLEAR(job->pool);
+    return Py_TYPE(self)->tp_base->tp_clear(self);
+}
+
+void job_finalize(PyObject* self) noexcept {
+    Job* job = job_of(self);
+    if (job->entry.place == Place::line || job->entry.place == Place::granted) {
+        // Its producer has gone without saying so.
+        RaisedAside aside;
+        leave_line(job);
+    }
+    PyTypeObject* base = Py_TYPE(self)->tp_base;
+    if (base->tp_finalize != nullptr) base->tp_finalize(self);
+}
+
+void job_dealloc(PyObject* self) noexcept {
+    // First, with the job still whole: Future's own finalizer reports an exception that nobody retrieved.
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyTypeObject* type = Py_TYPE(self);
+    PyTypeObject* base = type->tp_base;
+    const bool base_is_static = !(base->tp_flags & Py_TPFLAGS_HEAPTYPE);
+    PyObject_GC_UnTrack(self);
+    Job* job = job_of(self);
+    Py_CLEAR(job->pool);
+    Py_CLEAR(job->coro);
+    Py_CLEAR(job->context);
+    Py_CLEAR(job->waits_on);
+    Py_CLEAR(job->thrown);
+    Py_CLEAR(job->sink);
+    Py_CLEAR(job->name);
+    Py_CLEAR(job->cancel_message);
+    PyObject_GC_Track(self);  // the base's dealloc untracks
+    base->tp_dealloc(self);
+    if (base_is_static) Py_DECREF(type);  // a base that is a heap type does it
+}
+
+// -- Methods -------------------------------------------------------------------------------------------------------
+
+/// Parses one optional argument that may be given by name. Guarantees: false with TypeError set.
+bool parse_optional(const char* function, const char* name, PyObject* const* args, Py_ssize_t count, PyObject* names,
+                    PyObject** value) noexcept {
+    const Py_ssize_t keywords = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+    if (count + keywords > 1) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", function, count + keywords);
+        return false;
+    }
+    if (keywords == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", function, PyTuple_GET_ITEM(names, 0));
+        return false;
+    }
+    if (count + keywords == 1) *value = args[0];
+    return true;
+}
+
+PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+    PyObject* message = Py_None;
+    if (!parse_optional("cancel", "msg", args, count, names, &message)) return nullptr;
+    const int answer = cancel_job(job_of(self), message);
+    return answer < 0 ? nullptr : PyBool_FromLong(answer);
+}
+
+PyObject* job_cancelling(PyObject* self, PyObject*) noexcept {
+    return PyLong_FromUnsignedLong(job_of(self)->cancels_requested);
+}
+
+PyObject* job_uncancel(PyObject* self, PyObject*) noexcept {
+    Job* job = job_of(self);
+    if (job->cancels_requested > 0) {
+        --job->cancels_requested;
+        if (job->cancels_requested == 0) job->must_cancel = false;
+    }
+    return PyLong_FromUnsignedLong(job->cancels_requested);
+}
+
+PyObject* job_get_coro(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->coro); }
+
+PyObject* job_get_context(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->context); }
+
+PyObject* job_get_name(PyObject* self, PyObject*) noexcept {
+    Job* job = job_of(self);
+    if (job->name == nullptr) {
+        PyObject* name = PyUnicode_FromFormat("Job-%llu", static_cast<unsigned long long>(job->number));
+        if (name == nullptr) return nullptr;
+        job->name = name;
+    }
+    return new_ref(job->name);
+}
+
+PyObject* job_set_name(PyObject* self, PyObject* name) noexcept {
+    PyObject* text = PyObject_Str(name);
+    if (text == nullptr) return nullptr;
+    Job* job = job_of(self);
+    PyObject* old = std::exchange(job->name, text);
+    Py_XDECREF(old);
+    return new_none();
+}
+
+/// Calls a function of the package's inspection module with the job and whatever else was passed.
+PyObject* inspect_job(PyObject* function, PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+    Ref all = Ref::own(PyTuple_New(PyTuple_GET_SIZE(args) + 1));
+    if (!all) return nullptr;
+    PyTuple_SET_ITEM(all.get(), 0, new_ref(self));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i) {
+        PyTuple_SET_ITEM(all.get(), i + 1, new_ref(PyTuple_GET_ITEM(args, i)));
+    }
+    return PyObject_Call(function, all.get(), keywords);
+}
+
+PyObject* job_get_stack(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+    return inspect_job(job_of(self)->state->job_stack.get(), self, args, keywords);
+}
+
+PyObject* job_print_stack(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+    return inspect_job(job_of(self)->state->print_job_stack.get(), self, args, keywords);
+}
+
+PyObject* job_set_result(PyObject*, PyObject*) noexcept {
+    PyErr_SetString(PyExc_RuntimeError, "Job does not support set_result operation: its result is what the coroutine returns");
+    return nullptr;
+}
+
+PyObject* job_set_exception(PyObject*, PyObject*) noexcept {
+    PyErr_SetString(PyExc_RuntimeError,
+                    "Job does not support set_exception operation: its exception is what the coroutine raises");
+    return nullptr;
+}
+
+PyObject* job_repr(PyObject* self) noexcept {
+    const int entered = Py_ReprEnter(self);
+    if (entered != 0) return entered > 0 ? PyUnicode_FromString("<Job ...>") : nullptr;
+    Ref text = call(job_of(self)->state->describe_job.get(), self);
+    Py_ReprLeave(self);
+    return text.release();
+}
+
+// -- Members -------------------------------------------------------------------------------------------------------
+
+PyObject* job_coro_member(PyObject* self, void*) noexcept { return or_none(job_of(self)->coro); }
+
+PyObject* job_fut_waiter(PyObject* self, void*) noexcept {
+    Job* job = job_of(self);
+    return or_none(job->entry.place == Place::running ? job->waits_on : nullptr);
+}
+
+PyObject* job_must_cancel(PyObject* self, void*) noexcept { return PyBool_FromLong(job_of(self)->must_cancel); }
+
+PyObject* job_cancels_requested(PyObject* self, void*) noexcept { return job_cancelling(self, nullptr); }
+
+PyObject* job_place(PyObject* self, void*) noexcept {
+    switch (job_of(self)->entry.place) {
+        case Place::outside: return PyUnicode_FromString("outside");
+        case Place::line:
+        case Place::granted: return PyUnicode_FromString("waiting");
+        case Place::queued: return PyUnicode_FromString("queued");
+        case Place::starting:
+        case Place::ready:
+        case Place::running: break;
+    }
+    return PyUnicode_FromString("running");
+}
+
+PyMethodDef job_methods[] = {
+    {"cancel", as_function(job_cancel), METH_FASTCALL | METH_KEYWORDS,
+     "cancel($self, msg=None)\n--\n\nDrop the job if it has not begun, else raise CancelledError inside it at its await, as\n"
+     "Task.cancel does. Return whether the job may still be cancelled by it."},
+    {"cancelling", job_cancelling, METH_NOARGS,
+     "cancelling($self)\n--\n\nReturn how many cancellations were requested and not taken back."},
+    {"uncancel", job_uncancel, METH_NOARGS,
+     "uncancel($self)\n--\n\nTake back one request to cancel; return how many are left."},
+    {"get_coro", job_get_coro, METH_NOARGS, "get_coro($self)\n--\n\nReturn the coroutine that the job runs."},
+    {"get_context", job_get_context, METH_NOARGS, "get_context($self)\n--\n\nReturn the context that the job runs in."},
+    {"get_name", job_get_name, METH_NOARGS, "get_name($self)\n--\n\nReturn the name of the job."},
+    {"set_name", job_set_name, METH_O, "set_name($self, value, /)\n--\n\nSet the name of the job."},
+    {"get_stack", as_function(job_get_stack), METH_VARARGS | METH_KEYWORDS,
+     "get_stack($self, *, limit=None)\n--\n\nReturn the stack frames of the job's coroutine, as Task.get_stack does."},
+    {"print_stack", as_function(job_print_stack), METH_VARARGS | METH_KEYWORDS,
+     "print_stack($self, *, limit=None, file=None)\n--\n\nPrint the job's stack or traceback, as Task.print_stack does."},
+    {"set_result", job_set_result, METH_O, "set_result($self, result, /)\n--\n\nRefused: a job gets its result from its coroutine."},
+    {"set_exception", job_set_exception, METH_O,
+     "set_exception($self, exception, /)\n--\n\nRefused: a job gets its exception from its coroutine."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef job_members[] = {
+    {"_coro", job_coro_member, nullptr, "The coroutine.", nullptr},
+    {"_fut_waiter", job_fut_waiter, nullptr, "The future that the job waits for, if any.", nullptr},
+    {"_must_cancel", job_must_cancel, nullptr, "Whether the next step raises CancelledError.", nullptr},
+    {"_num_cancels_requested", job_cancels_requested, nullptr, "As cancelling().", nullptr},
+    {"_place", job_place, nullptr, "Where the job stands: outside, waiting, queued or running.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyType_Slot job_slots[] = {{Py_tp_doc, const_cast<char*>("An asyncio.Future that runs a coroutine in a pool.")},
+                           {Py_tp_new, as_slot(job_new)},
+                           {Py_tp_init, as_slot(job_init)},
+                           {Py_tp_dealloc, as_slot(job_dealloc)},
+                           {Py_tp_traverse, as_slot(job_traverse)},
+                           {Py_tp_clear, as_slot(job_clear)},
+                           {Py_tp_finalize, as_slot(job_finalize)},
+                           {Py_tp_repr, as_slot(job_repr)},
+                           {Py_tp_methods, job_methods},
+                           {Py_tp_getset, job_members},
+                           {0, nullptr}};
+
+}  // namespace
+
+PyTypeObject* make_job_type(State* state) noexcept {
+    constexpr Py_ssize_t alignment = alignof(Job);
+    const Py_ssize_t base_size = state->future_type->tp_basicsize;
+    const Py_ssize_t offset = (base_size + alignment - 1) / alignment * alignment;
+    PyType_Spec spec = {"nb_aiopool._core.Job", static_cast<int>(offset + Py_ssize_t{sizeof(Job)}), 0,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, job_slots};
+    Ref bases = Ref::own(PyTuple_Pack(1, state->future_type));
+    if (!bases) return nullptr;
+    return reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.get()));
+}
+
+Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
+    State* state = pool->state;
+    Ref self = Ref::own(state->job_type->tp_alloc(state->job_type, 0));
+    if (!self) return self;
+    Job* job = new (job_of(self.get())) Job{};
+    job->state = state;
+    job->self = self.get();
+    job->entry.kind = job_entry;
+    if (state->future_type->tp_init(self.get(), state->empty_tuple.get(), pool->loop_keyword) < 0) return Ref();
+    job->context = PyContext_CopyCurrent();
+    if (job->context == nullptr) return Ref();
+    job->coro = new_ref(coro);
+    job->sink = new_ref(sink);
+    job->pool = share(pool);
+    job->number = state->jobs_made.fetch_add(1, std::memory_order_relaxed) + 1;
+    return self;
+}
+
+}  // namespace nbaio

@@ -1,0 +1,18 @@
+// The module nb_aiopool._core: puts the state and the types together.
+#include "binding/python.hpp"
+#include "binding/state.hpp"
+
+namespace {
+
+#if PY_VERSION_HEX >= 0x030C0000
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used(), pybind11::multiple_interpreters::per_interpreter_gil()) {
+#else
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
+#endif
+    module.doc() = "The native core of nb_aiopool.";
+    auto* state = new nbaio::State;
+    pybind11::capsule owner(state, [](void* held) { delete static_cast<nbaio::State*>(held); });
+    if (!state->load() || !nbaio::add_types(state, module.ptr(), owner.ptr())) throw pybind11::error_already_set();
+}
+
+}  // namespace

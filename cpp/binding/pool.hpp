@@ -1,0 +1,124 @@
+// The native side of NbAioPool: the admission state machine, bound to an event loop.
+#pragma once
+
+#include "binding/python.hpp"
+#include "binding/running_loop.hpp"
+#include "binding/state.hpp"
+#include "core/admission.hpp"
+#include "core/budget.hpp"
+
+namespace nbaio {
+
+struct Job;
+
+struct Executing;
+
+struct PoolObject {
+    // clang-format off
+    PyObject_HEAD
+    // clang-format on
+    State* state;
+    Admission admission;
+    Budget pass_budget;      // of the pump
+    Budget producer_budget;  // of those who submit without giving way
+    PyObject* loop;          // the loop of the last use
+    RunningLoop running_loop;
+    PyObject* loop_keyword;  // {"loop": loop}, for Future.__init__
+    PyObject* guard;         // what asyncio.all_tasks shows while the pool is busy
+    PyObject* idle_waiters;  // dict of futures, or null
+    PyObject* spare_turn;    // one Turn kept for the next run()
+    Executing* executing;
+    bool pump_scheduled;
+    bool in_pass;
+    bool debug;
+    bool closed;
+};
+
+/// Marks what of this pool executes for the length of a block: a Job in its step, or a Turn that is driven.
+/// Requires: both outlive the block.
+struct Executing {
+    Executing(PoolObject* its_pool, PyObject* it) noexcept : pool(its_pool), who(it), outer(its_pool->executing) {
+        pool->executing = this;
+    }
+    Executing(const Executing&) = delete;
+    Executing& operator=(const Executing&) = delete;
+    ~Executing() { pool->executing = outer; }
+
+    PoolObject* pool;
+    PyObject* who;
+    Executing* outer;  // what it interrupted
+};
+
+PyTypeObject* make_pool_type(State* state) noexcept;
+
+// -- The loop (pool_loop.cpp) ---------------------------------------------------------------------------------------
+
+/// Binds the pool to the running loop. Guarantees: false with RuntimeError set, and nothing changed, if there is no
+/// running loop or the pool is busy in another one.
+bool use_running_loop(PoolObject* pool) noexcept;
+
+/// Whether the caller runs on the loop that the pool is bound to. Never raises.
+bool on_own_loop(PoolObject* pool) noexcept;
+
+/// Whether the caller is code that a job of the pool executes.
+bool is_inside(PoolObject* pool) noexcept;
+
+/// Reports an error that has no caller to go to through the loop's exception handler. Requires: an exception is set.
+void report(PoolObject* pool, const char* message, PyObject* object) noexcept;
+
+/// coro.close(); errors are reported.
+void close_coroutine(PoolObject* pool, PyObject* coro) noexcept;
+
+/// A list of all Jobs and Turns at these places, in order. Null with an exception set on failure.
+Ref everything_of(PoolObject* pool, std::initializer_list<Place> places) noexcept;
+
+PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept;
+PyObject* pool_bind(PyObject* self, PyObject*) noexcept;
+
+// -- The pump (pool_pump.cpp) ---------------------------------------------------------------------------------------
+
+/// Makes sure that the pump runs soon, and that all_tasks knows of the pool. Guarantees: false with an exception set if the loop refused.
+bool schedule_pump(PoolObject* pool) noexcept;
+
+/// To be called after any transition that may have made room, work or peace: admits who waits, schedules the pump,
+/// wakes those who wait for the pool to be idle. Keeps an exception that is set; may run user code.
+void settle_flow(PoolObject* pool) noexcept;
+
+/// A future that is resolved when the pool comes to rest; None if it is at rest.
+PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept;
+PyObject* pool_forget_waiter(PyObject* self, PyObject* waiter) noexcept;
+
+/// Lets go of the guard: the next use of the pool makes a new one.
+PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept;
+
+/// Resolves a future that somebody waits on for the pool, unless it is done.
+void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept;
+
+/// Makes the pool the owner of a job that was accepted just now.
+void adopt_job(PoolObject* pool, Job* job) noexcept;
+
+/// Puts the job into asyncio.all_tasks, as debug mode wants.
+void register_job(PoolObject* pool, Job* job) noexcept;
+
+// -- The ways in (pool_entrance.cpp) --------------------------------------------------------------------------------
+
+PyObject* pool_submit_nowait(PyObject* self, PyObject* awaitable) noexcept;
+PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
+PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept;
+/// Raises TypeError if this is nothing that a pool can run.
+PyObject* pool_check(PyObject* self, PyObject* awaitable) noexcept;
+
+/// How many jobs the pool would accept now.
+PyObject* pool_room(PyObject* self, PyObject*) noexcept;
+PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept;
+PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept;
+PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
+
+// -- The way out (pool_shutdown.cpp) --------------------------------------------------------------------------------
+
+PyObject* pool_close(PyObject* self, PyObject*) noexcept;
+PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
+/// Ends whatever is left of a loop that will not run again, silently. Requires: nothing of the pool executes.
+PyObject* pool_abandon(PyObject* self, PyObject*) noexcept;
+
+}  // namespace nbaio

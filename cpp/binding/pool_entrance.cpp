@@ -1,0 +1,283 @@
+// The ways into the pool. Each call is the whole truth about one offer: it accepts, refuses with an error and a closed
+// coroutine, or says that the producer must wait. The coroutines of pool.py only do the waiting.
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+#include "binding/turn.hpp"
+
+namespace nbaio {
+namespace {
+
+PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObject*>(self); }
+
+// -- What was offered ------------------------------------------------------------------------------------------------
+
+enum class Kind { coroutine, awaitable, wrong };
+
+Kind kind_of(State* state, PyObject* object) noexcept {
+    if (PyCoro_CheckExact(object)) return Kind::coroutine;
+    if (PyGen_CheckExact(object)) {
+        // A generator made by types.coroutine.
+        Ref code = Ref::own(PyObject_GetAttrString(object, "gi_code"));
+        Ref flags = code ? Ref::own(PyObject_GetAttrString(code.get(), "co_flags")) : Ref();
+        if (!flags) return Kind::wrong;
+        if ((PyLong_AsLong(flags.get()) & CO_ITERABLE_COROUTINE) != 0) return Kind::coroutine;
+    } else {
+        const int is_coroutine = PyObject_IsInstance(object, state->coroutine_abc.get());
+        if (is_coroutine < 0) return Kind::wrong;
+        if (is_coroutine == 1) return Kind::coroutine;
+        const PyAsyncMethods* async = Py_TYPE(object)->tp_as_async;
+        if (async != nullptr && async->am_await != nullptr) return Kind::awaitable;
+    }
+    if (PyCallable_Check(object) != 0) {
+        PyErr_Format(PyExc_TypeError, "an awaitable is required, got the callable %R: call it, as in pool.submit(func(...))",
+                     object);
+    } else {
+        PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
+    }
+    return Kind::wrong;
+}
+
+/// Refuses what was offered. Requires: an exception is set. Guarantees: null, and the coroutine is closed.
+PyObject* refuse(PoolObject* pool, PyObject* object) noexcept {
+    RaisedAside aside;
+    if (PyCoro_CheckExact(object) || PyGen_CheckExact(object) ||
+        PyObject_IsInstance(object, pool->state->coroutine_abc.get()) == 1) {
+        close_coroutine(pool, object);
+    }
+    PyErr_Clear();
+    return nullptr;
+}
+
+PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
+    PyErr_Format(pool->state->pool_full.get(),
+                 "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
+                 "the limits",
+                 pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
+                 pool->admission.max_queued(), pool->admission.waiting());
+    return refuse(pool, object);
+}
+
+/// What holds for every offer. Guarantees: false with an exception set.
+bool may_enter(PoolObject* pool, PyObject* object, Kind& kind) noexcept {
+    kind = kind_of(pool->state, object);
+    if (kind == Kind::wrong || !use_running_loop(pool)) return false;
+    if (pool->closed && !is_inside(pool)) {
+        PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down and takes no new work");
+        return false;
+    }
+    return true;
+}
+
+/// Guarantees: false with an exception set if `future` cannot stand for a job of this pool.
+bool check_sink(PoolObject* pool, PyObject* future) noexcept {
+    State* state = pool->state;
+    Ref blocking = Ref::own(PyObject_GetAttr(as_object(Py_TYPE(future)), state->future_blocking.get()));
+    if (!blocking) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "future must be an asyncio future, got %R (%.200s)", future, Py_TYPE(future)->tp_name);
+        return false;
+    }
+    Ref loop = call_method(future, state->get_loop.get());
+    if (!loop) return false;
+    if (loop.get() != pool->loop) {
+        PyErr_Format(PyExc_ValueError, "future belongs to another event loop than the pool: %R", future);
+        return false;
+    }
+    Ref done = call_method(future, state->done.get());
+    const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
+    if (is_done == 1) PyErr_Format(state->invalid_state_error.get(), "future is done already: %R", future);
+    return is_done == 0;
+}
+
+Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noexcept {
+    if (kind == Kind::coroutine) return new_job(pool, object, sink);
+    Ref wrapped = call(pool->state->wrap_awaitable.get(), object);
+    if (!wrapped) return Ref();
+    Ref job = new_job(pool, wrapped.get(), sink);
+    if (!job) refuse(pool, wrapped.get());
+    return job;
+}
+
+/// Whether the producers' share of the loop's time is spent. The pump renews it, so one must be due.
+bool producers_must_rest(PoolObject* pool) noexcept {
+    if (pool->producer_budget.spent()) return true;
+    if (pool->producer_budget.begun() && !schedule_pump(pool)) PyErr_Clear();
+    return false;
+}
+
+PyObject* accept(PoolObject* pool, Ref job) noexcept {
+    pool->admission.accept(job_of(job.get())->entry);
+    adopt_job(pool, job_of(job.get()));
+    if (job_of(job.get())->sink == nullptr) return job.release();
+    return new_ref(job_of(job.get())->sink);
+}
+
+/// The answer to a producer that must wait: its job, which stands in line, and the future that says when to come back.
+PyObject* stand_in_line(PoolObject* pool, Ref job) noexcept {
+    Job* entrant = job_of(job.get());
+    Ref waiter = call_method(pool->loop, pool->state->create_future.get());
+    if (!waiter || !schedule_pump(pool)) return refuse(pool, entrant->coro);
+    entrant->waits_on = new_ref(waiter.get());
+    // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
+    // would find its future done and not give way to the loop at all.
+    pool->admission.stand_in_line(entrant->entry, true);
+    return PyTuple_Pack(2, job.get(), waiter.get());
+}
+
+/// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or what stand_in_line() answers, or
+/// null with an exception set and the coroutine closed.
+PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink) noexcept {
+    const bool rests = block && producers_must_rest(pool);
+    if (!block && !pool->admission.welcomes()) return refuse_full(pool, object);
+    Ref job = make_job(pool, object, kind, sink);
+    if (!job || !schedule_pump(pool)) return refuse(pool, object);
+    if (sink != nullptr && !watch_sink(job_of(job.get()))) return refuse(pool, job_of(job.get())->coro);
+    // Only now: all of the above can run other code.
+    if (!rests && pool->admission.welcomes()) return accept(pool, std::move(job));
+    if (!block) return refuse_full(pool, job_of(job.get())->coro);
+    return stand_in_line(pool, std::move(job));
+}
+
+int truth(PyObject* object) noexcept { return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object); }
+
+}  // namespace
+
+PyObject* pool_submit_nowait(PyObject* self, PyObject* awaitable) noexcept {
+    PoolObject* pool = pool_of(self);
+    Kind kind = Kind::wrong;
+    if (!may_enter(pool, awaitable, kind)) return refuse(pool, awaitable);
+    return offer(pool, awaitable, kind, false, nullptr);
+}
+
+PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    PoolObject* pool = pool_of(self);
+    if (count != 3) {
+        PyErr_Format(PyExc_TypeError, "_offer() takes 3 arguments (%zd given)", count);
+        return nullptr;
+    }
+    PyObject* sink = args[2] == Py_None ? nullptr : args[2];
+    Kind kind = Kind::wrong;
+    const int block = truth(args[1]);
+    if (block < 0 || !may_enter(pool, args[0], kind) || (sink != nullptr && !check_sink(pool, sink))) {
+        return refuse(pool, args[0]);
+    }
+    return offer(pool, args[0], kind, block == 1, sink);
+}
+
+PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
+    PoolObject* pool = pool_of(self);
+    if (!PyList_CheckExact(awaitables)) {
+        PyErr_SetString(PyExc_TypeError, "_offer_all() takes a list");
+        return nullptr;
+    }
+    Ref jobs = Ref::own(PyList_New(0));
+    bool good = static_cast<bool>(jobs) && use_running_loop(pool);
+    for (Py_ssize_t i = 0; good && i < PyList_GET_SIZE(awaitables); ++i) {
+        Ref object = Ref::share(PyList_GET_ITEM(awaitables, i));
+        Kind kind = Kind::wrong;
+        good = may_enter(pool, object.get(), kind);
+        if (!good) break;
+        Ref job = make_job(pool, object.get(), kind, nullptr);
+        good = job && PyList_Append(jobs.get(), job.get()) == 0;
+    }
+    good = good && (PyList_GET_SIZE(jobs.get()) == 0 || schedule_pump(pool));
+    const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
+    if (wanted > 0 && (!pool->admission.welcomes() || pool->admission.room() < wanted)) {
+        PyErr_Format(pool->state->pool_full.get(), "the pool is full: no room for all %zu beside %zu running (limit %zu), %zu queued (limit %zu) and %zu waiting; "
+                     "wait for room, or raise the limits",
+                     wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
+                     pool->admission.max_queued(), pool->admission.waiting());
+        good = false;
+    }
+    if (!good) {
+        // Those that were wrapped; the caller closes what it passed.
+        RaisedAside aside;
+        for (Py_ssize_t i = 0; jobs && i < PyList_GET_SIZE(jobs.get()); ++i) {
+            close_coroutine(pool, job_of(PyList_GET_ITEM(jobs.get(), i))->coro);
+        }
+        return nullptr;
+    }
+    for (std::size_t i = 0; i < wanted; ++i) {
+        Job* job = job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i)));
+        pool->admission.accept(job->entry);
+        Py_INCREF(job->self);  // the pool's own, for each before anything else can run
+    }
+    for (std::size_t i = 0; pool->debug && i < wanted; ++i) {
+        register_job(pool, job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i))));
+    }
+    return jobs.release();
+}
+
+PyObject* pool_check(PyObject* self, PyObject* awaitable) noexcept {
+    return kind_of(pool_of(self)->state, awaitable) == Kind::wrong ? nullptr : new_none();
+}
+
+PyObject* pool_room(PyObject* self, PyObject*) noexcept {
+    const Admission& admission = pool_of(self)->admission;
+    const std::size_t room = admission.welcomes() ? admission.room() : 0;
+    return PyLong_FromSize_t(room);
+}
+
+PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
+    PoolObject* pool = pool_of(self);
+    Job* job = job_of(waiting_job);
+    if (job->entry.place == Place::granted) {
+        Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
+        pool->admission.confirm(job->entry);
+        adopt_job(pool, job);
+        PyObject* answer = new_ref(job->sink != nullptr ? job->sink : waiting_job);
+        settle_flow(pool);
+        return answer;
+    }
+    if (job->entry.place == Place::line) {
+        leave_line(job);
+        PyErr_SetString(PyExc_RuntimeError, "a producer came back before it was admitted");
+        return nullptr;
+    }
+    if (job->sink != nullptr) return new_ref(job->sink);  // it was cancelled, and the job with it
+    PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down while this call waited for room");
+    return nullptr;
+}
+
+PyObject* pool_leave_line(PyObject* /*self*/, PyObject* waiting_job) noexcept {
+    Job* job = job_of(waiting_job);
+    if (job->entry.place == Place::line || job->entry.place == Place::granted) leave_line(job);
+    return new_none();
+}
+
+PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    PoolObject* pool = pool_of(self);
+    if (count != 2) {
+        PyErr_Format(PyExc_TypeError, "_run() takes 2 arguments (%zd given)", count);
+        return nullptr;
+    }
+    PyObject* object = args[0];
+    const int block = truth(args[1]);
+    Kind kind = Kind::wrong;
+    if (block < 0 || !may_enter(pool, object, kind)) return refuse(pool, object);
+    const bool rests = producers_must_rest(pool);
+    const bool wrap = kind == Kind::awaitable;
+    if (pool->admission.can_begin()) return run_now(pool, object, wrap, rests, false);
+    if (is_inside(pool)) return run_now(pool, object, wrap, rests, true);
+    if (block == 0 && !pool->admission.welcomes()) return refuse_full(pool, object);
+
+    // Behind those that came earlier, as a job of its own that the caller awaits.
+    Ref job = make_job(pool, object, kind, nullptr);
+    if (!job || !schedule_pump(pool)) return refuse(pool, object);
+    Entry& entry = job_of(job.get())->entry;
+    Ref turn = turn_for_job(pool, job.get());
+    if (!turn) return refuse(pool, object);
+    if (pool->admission.welcomes()) {
+        pool->admission.accept(entry);
+        adopt_job(pool, job_of(job.get()));
+    } else if (block == 0) {
+        return refuse_full(pool, job_of(job.get())->coro);
+    } else {
+        pool->admission.stand_in_line(entry, false);
+        settle_flow(pool);
+    }
+    return turn.release();
+}
+
+}  // namespace nbaio

@@ -1,0 +1,162 @@
+// The pool and its event loop: which one it belongs to, and what becomes of the work when that loop is gone.
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+#include "binding/turn.hpp"
+
+namespace nbaio {
+namespace {
+
+void unbind(PoolObject* pool) noexcept {
+    Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
+    Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
+    Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
+    Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
+    pool->running_loop.forget();
+    pool->pump_scheduled = false;
+    pool->producer_budget.renew();
+}
+
+/// Guarantees: false with an exception set, and the pool not bound.
+bool bind(PoolObject* pool, PyObject* loop) noexcept {
+    State* state = pool->state;
+    Ref debug = call_method(loop, state->get_debug.get());
+    const int is_debug = debug ? PyObject_IsTrue(debug.get()) : -1;
+    if (is_debug < 0) return false;
+    Ref keyword = Ref::own(PyDict_New());
+    if (!keyword || PyDict_SetItem(keyword.get(), state->loop.get(), loop) < 0) return false;
+    if (pool->loop != nullptr) return pool->loop == loop;  // whoever answered get_debug() used the pool
+    pool->debug = is_debug == 1;
+    pool->loop = new_ref(loop);
+    pool->loop_keyword = keyword.release();
+    return true;
+}
+
+/// Ends everything that the pool holds. All of it is counted and unlinked first: whatever runs while the coroutines are
+/// closed meets a pool that is idle.
+void end_leftovers(PoolObject* pool) noexcept {
+    Ref all = everything_of(pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
+    if (!all) return PyErr_Clear();
+    const Py_ssize_t count = PyList_GET_SIZE(all.get());
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        PyObject* item = PyList_GET_ITEM(all.get(), i);
+        if (Py_TYPE(item) == pool->state->turn_type) {
+            pool->admission.finish(reinterpret_cast<Turn*>(item)->entry, Outcome::cancelled);
+            continue;
+        }
+        Entry& entry = job_of(item)->entry;
+        if (entry.place == Place::line || entry.place == Place::granted) {
+            pool->admission.withdraw(entry);
+        } else {
+            pool->admission.finish(entry, Outcome::cancelled);
+            Py_DECREF(item);  // the pool's reference; the list has its own
+        }
+    }
+    unbind(pool);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        PyObject* item = PyList_GET_ITEM(all.get(), i);
+        if (Py_TYPE(item) == pool->state->turn_type) {
+            abandon_turn(reinterpret_cast<Turn*>(item));
+        } else {
+            abandon_job(job_of(item));
+        }
+    }
+}
+
+}  // namespace
+
+bool use_running_loop(PoolObject* pool) noexcept {
+    State* state = pool->state;
+    if (pool->running_loop.is_known(state)) return true;
+    Ref running = call(state->get_running_loop.get());
+    if (!running) return false;
+    if (running.get() == pool->loop) {
+        pool->running_loop.remember(state);
+        return true;
+    }
+    if (running.get() == Py_None) {
+        PyErr_SetString(PyExc_RuntimeError, "no running event loop: use the pool from a coroutine or callback of one");
+        return false;
+    }
+    if (pool->loop != nullptr && !pool->admission.idle()) {
+        Ref closed = call_method(pool->loop, state->is_closed.get());
+        const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
+        if (is_closed < 0) return false;
+        if (is_closed == 0) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
+                         pool->loop);
+            return false;
+        }
+        end_leftovers(pool);
+    } else if (pool->loop != nullptr) {
+        unbind(pool);
+    }
+    return bind(pool, running.get());
+}
+
+bool on_own_loop(PoolObject* pool) noexcept {
+    if (pool->running_loop.is_known(pool->state)) return true;
+    RaisedAside aside;
+    Ref running = call(pool->state->get_running_loop.get());
+    if (!running) PyErr_Clear();
+    return running && running.get() == pool->loop;
+}
+
+bool is_inside(PoolObject* pool) noexcept {
+    if (pool->executing == nullptr) return false;
+#if PY_VERSION_HEX >= 0x030C0000
+    // A task that was started eagerly executes in the middle of the job's step without being the job.
+    PyObject* who = pool->executing->who;
+    if (Py_TYPE(who) == pool->state->job_type) {
+        const Ref current = call(pool->state->current_task.get(), pool->loop);
+        if (!current) PyErr_Clear();
+        return current.get() == who;
+    }
+#endif
+    return true;
+}
+
+void report(PoolObject* pool, const char* message, PyObject* object) noexcept {
+    Ref exception = take_raised();
+    if (pool->loop != nullptr) {
+        Ref context = Ref::own(Py_BuildValue("{sssOsO}", "message", message, "exception", exception.get(), "object", object));
+        if (context && call_method(pool->loop, pool->state->call_exception_handler.get(), context.get())) return;
+        PyErr_Clear();
+    }
+    raise(std::move(exception));
+    PyErr_WriteUnraisable(object);
+}
+
+void close_coroutine(PoolObject* pool, PyObject* coro) noexcept {
+    RaisedAside aside;
+    if (PyObject_HasAttr(coro, pool->state->close.get()) == 0) return;
+    if (!call_method(coro, pool->state->close.get())) report(pool, "a coroutine failed to close", coro);
+}
+
+Ref everything_of(PoolObject* pool, std::initializer_list<Place> places) noexcept {
+    Ref all = Ref::own(PyList_New(0));
+    if (!all) return all;
+    for (const Place place : places) {
+        for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
+            PyObject* item = entry->kind == turn_entry ? as_object(turn_of(*entry)) : job_of(*entry)->self;
+            if (PyList_Append(all.get(), item) < 0) return Ref();
+        }
+    }
+    return all;
+}
+
+PyObject* pool_bind(PyObject* self, PyObject*) noexcept {
+    return use_running_loop(reinterpret_cast<PoolObject*>(self)) ? new_none() : nullptr;
+}
+
+PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept {
+    return PyBool_FromLong(is_inside(reinterpret_cast<PoolObject*>(self)));
+}
+
+PyObject* pool_abandon(PyObject* self, PyObject*) noexcept {
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (!pool->admission.idle()) end_leftovers(pool);
+    return new_none();
+}
+
+}  // namespace nbaio

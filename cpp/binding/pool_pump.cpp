@@ -1,0 +1,161 @@
+// The pump: the one callback through which the pool starts and resumes jobs, and what follows from room and rest.
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+/// Makes one step in the job's own context. Guarantees: false with an exception set that is for the loop's caller.
+bool step_from_pump(Entry& entry) noexcept {
+    Job* job = job_of(entry);
+    Ref alive = Ref::share(job->self);
+    Ref context = Ref::share(job->context);
+    if (PyContext_Enter(context.get()) < 0) {
+        Ref exception = take_raised();
+        end_with_exception(job, exception.get());
+        return true;
+    }
+    const bool going_on = step_job(job);
+    if (going_on) return PyContext_Exit(context.get()) == 0;
+    RaisedAside aside;
+    if (PyContext_Exit(context.get()) < 0) PyErr_Clear();
+    return false;
+}
+
+/// Jobs that gave way before the pass began, then those that have a slot to start in, for as long as the budget lasts.
+bool make_pass(PoolObject* pool) noexcept {
+    for (std::size_t left = pool->admission.at(Place::ready).size(); left > 0; --left) {
+        Entry* entry = pool->admission.resume_next();
+        if (entry == nullptr) break;
+        if (!step_from_pump(*entry)) return false;
+        if (pool->pass_budget.spent()) return true;
+    }
+    while (Entry* entry = pool->admission.start_next()) {
+        if (!step_from_pump(*entry)) return false;
+        if (pool->pass_budget.spent()) break;
+    }
+    return true;
+}
+
+PyObject* pump(PyObject* self, PyObject*) noexcept {
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    // A pool that has moved to another loop meanwhile is none of this loop's business.
+    if (pool->in_pass || !on_own_loop(pool)) return new_none();
+    pool->pump_scheduled = false;
+    pool->producer_budget.renew();
+    pool->pass_budget.renew();
+    pool->in_pass = true;
+    const bool going_on = make_pass(pool);
+    pool->in_pass = false;
+    settle_flow(pool);
+    return going_on ? new_none() : nullptr;
+}
+PyMethodDef pump_def = {"pool_pump", pump, METH_NOARGS, nullptr};
+
+/// Tells who was admitted: a producer comes back for its place, a run()'s job is in already.
+void welcome(PoolObject* pool, Entry& entry) noexcept {
+    Job* job = job_of(entry);
+    Ref alive = Ref::share(job->self);
+    if (entry.place == Place::granted) {
+        Ref waiter = Ref::share(job->waits_on);
+        if (waiter) wake_waiter(pool, waiter.get());
+    } else {
+        adopt_job(pool, job);
+    }
+}
+
+void wake_idle_waiters(PoolObject* pool) noexcept {
+    Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
+    PyObject *waiter = nullptr, *value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(waiters.get(), &position, &waiter, &value) != 0) {
+        Ref alive = Ref::share(waiter);
+        wake_waiter(pool, waiter);
+    }
+}
+
+bool guard_pool(PoolObject* pool) noexcept {
+    if (pool->guard != nullptr) return true;
+    Ref guard = call(pool->state->make_guard.get(), as_object(pool), pool->loop, pool->debug ? Py_True : Py_False);
+    if (!guard) return false;
+    Ref old = Ref::own(std::exchange(pool->guard, guard.release()));
+    return true;
+}
+
+}  // namespace
+
+bool schedule_pump(PoolObject* pool) noexcept {
+    if (pool->pump_scheduled || pool->in_pass) return true;
+    if (!guard_pool(pool)) return false;
+    State* state = pool->state;
+    Ref bound = Ref::own(PyCFunction_New(&pump_def, as_object(pool)));
+    if (!bound) return false;
+    PyObject* how = on_own_loop(pool) ? state->call_soon.get() : state->call_soon_threadsafe.get();
+    Ref loop = Ref::share(pool->loop);
+    pool->pump_scheduled = true;
+    if (call_method(loop.get(), how, bound.get())) return true;
+    pool->pump_scheduled = false;
+    return false;
+}
+
+void settle_flow(PoolObject* pool) noexcept {
+    if (pool->in_pass || pool->loop == nullptr) return;
+    const bool wakes = pool->idle_waiters != nullptr && pool->admission.idle();
+    if (!wakes && !pool->admission.has_work()) return;
+    RaisedAside aside;
+    Ref alive = Ref::share(as_object(pool));
+    while (Entry* entry = pool->admission.admit_next()) welcome(pool, *entry);
+    if (pool->admission.has_work() && !schedule_pump(pool)) {
+        report(pool, "could not schedule the pool's next pass", as_object(pool));
+    }
+    if (pool->idle_waiters != nullptr && pool->admission.idle()) wake_idle_waiters(pool);
+}
+
+void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
+    State* state = pool->state;
+    Ref done = call_method(waiter, state->done.get());
+    const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
+    if (is_done == 1) return;
+    if (is_done == 0 && call_method(waiter, state->set_result.get(), Py_None)) return;
+    report(pool, "could not wake a caller that waits for the pool", as_object(pool));
+}
+
+void adopt_job(PoolObject* pool, Job* job) noexcept {
+    Py_INCREF(job->self);
+    if (pool->debug) register_job(pool, job);
+}
+
+void register_job(PoolObject* pool, Job* job) noexcept {
+    if (call(pool->state->register_task.get(), job->self)) {
+        job->registered = true;
+    } else {
+        report(pool, "could not register a job", job->self);
+    }
+}
+
+PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (pool->admission.idle()) return new_none();
+    Ref waiter = call_method(pool->loop, pool->state->create_future.get());
+    if (!waiter) return nullptr;
+    if (pool->idle_waiters == nullptr) {
+        pool->idle_waiters = PyDict_New();
+        if (pool->idle_waiters == nullptr) return nullptr;
+    }
+    if (PyDict_SetItem(pool->idle_waiters, waiter.get(), Py_None) < 0) return nullptr;
+    return waiter.release();
+}
+
+PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept {
+    Ref guard = Ref::own(std::exchange(reinterpret_cast<PoolObject*>(self)->guard, nullptr));
+    return new_none();
+}
+
+PyObject* pool_forget_waiter(PyObject* self, PyObject* waiter) noexcept {
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    const bool known = pool->idle_waiters != nullptr && PyDict_Contains(pool->idle_waiters, waiter) == 1;
+    if (known && PyDict_DelItem(pool->idle_waiters, waiter) < 0) return nullptr;
+    return new_none();
+}
+
+}  // namespace nbaio

@@ -1,0 +1,217 @@
+// The type Pool: what NbAioPool inherits from the native side.
+#include <new>
+
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+constexpr std::size_t default_max_concurrency = 100;
+constexpr std::size_t default_max_queue_size = 1000;
+
+PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObject*>(self); }
+
+// -- Memory ---------------------------------------------------------------------------------------------------------
+
+PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
+    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "_state"));
+    if (!owner) return nullptr;
+    auto* state = static_cast<State*>(PyCapsule_GetPointer(owner.get(), nullptr));
+    if (state == nullptr) return nullptr;
+    PyObject* self = type->tp_alloc(type, 0);
+    if (self == nullptr) return nullptr;
+    PoolObject* pool = pool_of(self);
+    pool->state = state;
+    new (&pool->admission) Admission(default_max_concurrency, default_max_queue_size);
+    new (&pool->pass_budget) Budget();
+    new (&pool->producer_budget) Budget();
+    new (&pool->running_loop) RunningLoop();
+    return self;
+}
+
+int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+    PoolObject* pool = pool_of(self);
+    if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
+    if (pool->state == nullptr) return 0;
+    Py_VISIT(pool->loop);
+    Py_VISIT(pool->loop_keyword);
+    Py_VISIT(pool->guard);
+    Py_VISIT(pool->idle_waiters);
+    Py_VISIT(pool->spare_turn);
+    // The jobs that it owns: all that were accepted, but not the turns, which their callers own.
+    for (const Place place : {Place::queued, Place::starting, Place::ready, Place::running}) {
+        for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
+            if (entry->kind == job_entry) Py_VISIT(job_of(*entry)->self);
+        }
+    }
+    return 0;
+}
+
+/// Ends what is left: in a pool that is garbage together with its jobs nobody else will. Coroutines that never began are
+/// closed here, before they can complain that they were never awaited.
+void pool_finalize(PyObject* self) noexcept {
+    RaisedAside aside;
+    if (pool_of(self)->state != nullptr) Ref::own(pool_abandon(self, nullptr));
+}
+
+int pool_clear(PyObject* self) noexcept {
+    PoolObject* pool = pool_of(self);
+    if (pool->state != nullptr) pool->running_loop.forget();
+    Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
+    Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
+    Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
+    Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
+    Ref turn = Ref::own(std::exchange(pool->spare_turn, nullptr));
+    return 0;
+}
+
+void pool_dealloc(PyObject* self) noexcept {
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyObject_GC_UnTrack(self);
+    PyTypeObject* type = Py_TYPE(self);
+    pool_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+// -- Limits ---------------------------------------------------------------------------------------------------------
+
+/// Guarantees: false with TypeError or ValueError set.
+bool parse_limit(const char* name, PyObject* value, std::size_t least, std::size_t& limit) noexcept {
+    if (PyBool_Check(value) || PyIndex_Check(value) == 0) {
+        PyErr_Format(PyExc_TypeError, "%s must be an integer, got %R (%.200s)", name, value, Py_TYPE(value)->tp_name);
+        return false;
+    }
+    Ref number = Ref::own(PyNumber_Index(value));
+    if (!number) return false;
+    int overflow = 0;
+    const long long parsed = PyLong_AsLongLongAndOverflow(number.get(), &overflow);
+    if (parsed == -1 && PyErr_Occurred() != nullptr) return false;
+    if (overflow < 0 || (overflow == 0 && parsed < static_cast<long long>(least))) {
+        PyErr_Format(PyExc_ValueError, "%s must be at least %zu, got %R", name, least, number.get());
+        return false;
+    }
+    if (overflow > 0 || parsed > static_cast<long long>(PY_SSIZE_T_MAX)) {
+        PyErr_Format(PyExc_ValueError, "%s must be at most %zd, got %R", name, PY_SSIZE_T_MAX, number.get());
+        return false;
+    }
+    limit = static_cast<std::size_t>(parsed);
+    return true;
+}
+
+int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+    static const char* names[] = {"max_concurrency", "max_queue_size", nullptr};
+    PyObject *concurrency = nullptr, *queue_size = nullptr;
+    if (PyArg_ParseTupleAndKeywords(args, keywords, "|OO:Pool", const_cast<char**>(names), &concurrency, &queue_size) == 0) {
+        return -1;
+    }
+    PoolObject* pool = pool_of(self);
+    std::size_t max_running = pool->admission.max_running();
+    std::size_t max_queued = pool->admission.max_queued();
+    if (concurrency != nullptr && !parse_limit("max_concurrency", concurrency, 1, max_running)) return -1;
+    if (queue_size != nullptr && !parse_limit("max_queue_size", queue_size, 0, max_queued)) return -1;
+    pool->admission.set_max_running(max_running);
+    pool->admission.set_max_queued(max_queued);
+    settle_flow(pool);
+    return 0;
+}
+
+int refuse_delete(const char* name) noexcept {
+    PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
+    return -1;
+}
+
+PyObject* get_max_concurrency(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.max_running()); }
+
+int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
+    if (value == nullptr) return refuse_delete("max_concurrency");
+    std::size_t limit = 0;
+    if (!parse_limit("max_concurrency", value, 1, limit)) return -1;
+    pool_of(self)->admission.set_max_running(limit);
+    settle_flow(pool_of(self));
+    return 0;
+}
+
+PyObject* get_max_queue_size(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.max_queued()); }
+
+int set_max_queue_size(PyObject* self, PyObject* value, void*) noexcept {
+    if (value == nullptr) return refuse_delete("max_queue_size");
+    std::size_t limit = 0;
+    if (!parse_limit("max_queue_size", value, 0, limit)) return -1;
+    pool_of(self)->admission.set_max_queued(limit);
+    settle_flow(pool_of(self));
+    return 0;
+}
+
+// -- What it tells -----------------------------------------------------------------------------------------------------
+
+PyObject* get_running(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.running()); }
+PyObject* get_queued(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.queued()); }
+PyObject* get_waiting(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.waiting()); }
+PyObject* get_closed(PyObject* self, void*) noexcept { return PyBool_FromLong(pool_of(self)->closed); }
+
+PyObject* get_loop(PyObject* self, void*) noexcept {
+    PyObject* loop = pool_of(self)->loop;
+    return new_ref(loop != nullptr ? loop : Py_None);
+}
+
+PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
+    const Admission& admission = pool_of(self)->admission;
+    const auto ended = [&](Outcome outcome) noexcept { return static_cast<unsigned long long>(admission.ended(outcome)); };
+    return Py_BuildValue("(KKKKnn)", static_cast<unsigned long long>(admission.submitted()), ended(Outcome::succeeded),
+                         ended(Outcome::failed), ended(Outcome::cancelled), static_cast<Py_ssize_t>(admission.queued()),
+                         static_cast<Py_ssize_t>(admission.running()));
+}
+
+PyMethodDef pool_methods[] = {
+    {"submit_nowait", pool_submit_nowait, METH_O,
+     "submit_nowait($self, coro, /)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
+    {"_offer", as_function(pool_offer), METH_FASTCALL, "_offer($self, coro, block, future, /)\n--\n\n"},
+    {"_offer_all", pool_offer_all, METH_O, "_offer_all($self, coros, /)\n--\n\n"},
+    {"_check", pool_check, METH_O, "_check($self, awaitable, /)\n--\n\n"},
+    {"_room", pool_room, METH_NOARGS, "_room($self, /)\n--\n\n"},
+    {"_take_place", pool_take_place, METH_O, "_take_place($self, job, /)\n--\n\n"},
+    {"_leave_line", pool_leave_line, METH_O, "_leave_line($self, job, /)\n--\n\n"},
+    {"_run", as_function(pool_run), METH_FASTCALL, "_run($self, coro, block, /)\n--\n\n"},
+    {"_bind", pool_bind, METH_NOARGS, "_bind($self, /)\n--\n\n"},
+    {"_when_idle", pool_when_idle, METH_NOARGS, "_when_idle($self, /)\n--\n\n"},
+    {"_forget_waiter", pool_forget_waiter, METH_O, "_forget_waiter($self, waiter, /)\n--\n\n"},
+    {"_close", pool_close, METH_NOARGS, "_close($self, /)\n--\n\n"},
+    {"_cancel_all", pool_cancel_all, METH_NOARGS, "_cancel_all($self, /)\n--\n\n"},
+    {"_is_inside", pool_is_inside, METH_NOARGS, "_is_inside($self, /)\n--\n\n"},
+    {"_abandon", pool_abandon, METH_NOARGS, "_abandon($self, /)\n--\n\n"},
+    {"_renew_guard", pool_renew_guard, METH_NOARGS, "_renew_guard($self, /)\n--\n\n"},
+    {"_counts", pool_counts, METH_NOARGS, "_counts($self, /)\n--\n\n"},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef pool_members[] = {
+    {"max_concurrency", get_max_concurrency, set_max_concurrency, "How many jobs may run at a time.", nullptr},
+    {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.", nullptr},
+    {"running", get_running, nullptr, "How many jobs hold a slot.", nullptr},
+    {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
+    {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
+    {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
+    {"_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyType_Slot pool_slots[] = {{Py_tp_doc, const_cast<char*>("The native side of NbAioPool.")},
+                            {Py_tp_new, as_slot(pool_new)},
+                            {Py_tp_init, as_slot(pool_init)},
+                            {Py_tp_dealloc, as_slot(pool_dealloc)},
+                            {Py_tp_traverse, as_slot(pool_traverse)},
+                            {Py_tp_clear, as_slot(pool_clear)},
+                            {Py_tp_finalize, as_slot(pool_finalize)},
+                            {Py_tp_methods, pool_methods},
+                            {Py_tp_getset, pool_members},
+                            {0, nullptr}};
+
+}  // namespace
+
+PyTypeObject* make_pool_type(State*) noexcept {
+    PyType_Spec spec = {"nb_aiopool._core.Pool", static_cast<int>(sizeof(PoolObject)), 0,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, pool_slots};
+    return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+}  // namespace nbaio

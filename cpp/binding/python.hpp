@@ -1,0 +1,232 @@
+// The one way to Python: the only file that includes Python.h or pybind11, and where the versions of CPython differ.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <initializer_list>
+#include <utility>
+
+#if PY_VERSION_HEX < 0x03080000
+#error "nb_aiopool needs CPython 3.8 or newer"
+#endif
+
+namespace nbaio {
+
+/// An owned reference, or null. Null usually means that a Python exception is set.
+///
+/// Replacing or dropping the object may run any Python code, so the field is always changed first and the old object
+/// released last.
+class Ref {
+public:
+    Ref() noexcept = default;
+    Ref(Ref&& other) noexcept : object_(other.release()) {}
+    Ref(const Ref&) = delete;
+    Ref& operator=(const Ref&) = delete;
+    Ref& operator=(Ref&& other) noexcept {
+        PyObject* old = std::exchange(object_, other.release());
+        Py_XDECREF(old);
+        return *this;
+    }
+    ~Ref() { Py_XDECREF(object_); }
+
+    /// Takes over a new reference, as most calls of the C API return it.
+    static Ref own(PyObject* object) noexcept { return Ref(object); }
+    /// Adds a reference to an object that somebody else owns.
+    static Ref share(PyObject* object) noexcept {
+        Py_XINCREF(object);
+        return Ref(object);
+    }
+
+    [[nodiscard]] PyObject* get() const noexcept { return object_; }
+    [[nodiscard]] PyObject* release() noexcept { return std::exchange(object_, nullptr); }
+    void reset() noexcept { *this = Ref(); }
+    explicit operator bool() const noexcept { return object_ != nullptr; }
+
+    /// For the C API's out parameters. Requires: empty.
+    [[nodiscard]] PyObject** out() noexcept { return &object_; }
+
+private:
+    explicit Ref(PyObject* object) noexcept : object_(object) {}
+    PyObject* object_ = nullptr;
+};
+
+// -- Calls --------------------------------------------------------------------------------------------------------
+
+#if PY_VERSION_HEX >= 0x03090000
+inline PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t count, PyObject* names) noexcept {
+    return PyObject_Vectorcall(callable, args, count | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+}
+inline PyObject* vectorcall_method(PyObject* name, PyObject* const* args, std::size_t count, PyObject* names) noexcept {
+    return PyObject_VectorcallMethod(name, args, count | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+}
+#else
+inline PyObject* vectorcall(PyObject* callable, PyObject* const* args, std::size_t count, PyObject* names) noexcept {
+    return _PyObject_Vectorcall(callable, args, count | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+}
+inline PyObject* vectorcall_method(PyObject* name, PyObject* const* args, std::size_t count, PyObject* names) noexcept {
+    Ref method = Ref::own(PyObject_GetAttr(args[0], name));
+    if (!method) return nullptr;
+    return _PyObject_Vectorcall(method.get(), args + 1, (count - 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+}
+#endif
+
+/// Calls with positional arguments.
+template <class... Args>
+Ref call(PyObject* callable, Args*... args) noexcept {
+    PyObject* stack[] = {nullptr, args...};  // the first is scratch room for the callee
+    return Ref::own(vectorcall(callable, stack + 1, sizeof...(Args), nullptr));
+}
+
+/// Calls with positional arguments and a last one that is passed by keyword. Requires: names is a 1-tuple.
+template <class... Args>
+Ref call_with_keyword(PyObject* callable, PyObject* names, Args*... args) noexcept {
+    PyObject* stack[] = {nullptr, args...};
+    return Ref::own(vectorcall(callable, stack + 1, sizeof...(Args) - 1, names));
+}
+
+template <class... Args>
+Ref call_method(PyObject* self, PyObject* name, Args*... args) noexcept {
+    PyObject* stack[] = {nullptr, self, args...};
+    return Ref::own(vectorcall_method(name, stack + 1, sizeof...(Args) + 1, nullptr));
+}
+
+template <class... Args>
+Ref call_method_with_keyword(PyObject* self, PyObject* name, PyObject* names, Args*... args) noexcept {
+    PyObject* stack[] = {nullptr, self, args...};
+    return Ref::own(vectorcall_method(name, stack + 1, sizeof...(Args), names));
+}
+
+inline PyObject* new_ref(PyObject* object) noexcept {
+    Py_XINCREF(object);
+    return object;
+}
+
+template <class Object>
+PyObject* as_object(Object* object) noexcept {
+    return reinterpret_cast<PyObject*>(object);
+}
+
+/// A new reference to an object of a native type.
+template <class Object>
+Object* share(Object* object) noexcept {
+    Py_INCREF(as_object(object));
+    return object;
+}
+
+inline PyObject* new_none() noexcept { return new_ref(Py_None); }
+
+// -- Exceptions ---------------------------------------------------------------------------------------------------
+
+/// Takes the exception that is set: one object, its traceback attached. Null if none is set.
+inline Ref take_raised() noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+    return Ref::own(PyErr_GetRaisedException());
+#else
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == nullptr) return Ref();
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(traceback);
+    Py_DECREF(type);
+    return Ref::own(value);
+#endif
+}
+
+/// Sets an exception object as raised.
+inline void raise(Ref exception) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception.release());
+#else
+    PyObject* value = exception.release();
+    PyErr_Restore(new_ref(reinterpret_cast<PyObject*>(Py_TYPE(value))), value, PyException_GetTraceback(value));
+#endif
+}
+
+/// Keeps the exception that is set out of the way of the calls in a block.
+class RaisedAside {
+public:
+    RaisedAside() noexcept : exception_(take_raised()) {}
+    RaisedAside(const RaisedAside&) = delete;
+    RaisedAside& operator=(const RaisedAside&) = delete;
+    ~RaisedAside() {
+        if (exception_) raise(std::move(exception_));
+    }
+
+private:
+    Ref exception_;
+};
+
+// -- Stepping a coroutine -----------------------------------------------------------------------------------------
+
+enum class Step { returned, yielded, raised };
+
+/// If StopIteration is set, takes it and stores its value.
+inline bool take_stop_iteration(Ref& value) noexcept {
+    if (PyErr_Occurred() == nullptr) {
+        value = Ref::share(Py_None);
+        return true;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return false;
+    Ref stop = take_raised();
+    value = Ref::own(PyObject_GetAttrString(stop.get(), "value"));
+    return static_cast<bool>(value);
+}
+
+inline Step step_of(PyObject* yielded, Ref& value) noexcept {
+    if (yielded != nullptr) {
+        value = Ref::own(yielded);
+        return Step::yielded;
+    }
+    return take_stop_iteration(value) ? Step::returned : Step::raised;
+}
+
+/// Sends a value into a coroutine. Guarantees: value holds what it returned or yielded; if it raised, that is set.
+inline Step send_into(PyObject* coro, PyObject* sent, PyObject* send_name, Ref& value) noexcept {
+#if PY_VERSION_HEX >= 0x030A0000
+    static_cast<void>(send_name);
+    switch (PyIter_Send(coro, sent, value.out())) {
+        case PYGEN_RETURN: return Step::returned;
+        case PYGEN_NEXT: return Step::yielded;
+        default: return Step::raised;
+    }
+#else
+    if (PyGen_CheckExact(coro) || PyCoro_CheckExact(coro)) {
+        return step_of(_PyGen_Send(reinterpret_cast<PyGenObject*>(coro), sent), value);
+    }
+    return step_of(call_method(coro, send_name, sent).release(), value);
+#endif
+}
+
+/// Returns a value from an iterator's __next__, send or throw: StopIteration, unless the slot allows less.
+inline void set_stop_iteration(PyObject* value) noexcept {
+    // PyErr_SetObject would unpack a tuple into arguments, and take an exception instance for the exception itself.
+    if (PyTuple_Check(value) || PyExceptionInstance_Check(value)) {
+        Ref stop = call(PyExc_StopIteration, value);
+        if (stop) PyErr_SetObject(PyExc_StopIteration, stop.get());
+    } else {
+        PyErr_SetObject(PyExc_StopIteration, value);
+    }
+}
+
+// -- Types --------------------------------------------------------------------------------------------------------
+
+/// Whether instances of a heap type visit and release their type themselves when the base type is static.
+#if PY_VERSION_HEX >= 0x03090000
+inline constexpr bool instances_visit_their_type = true;
+#else
+inline constexpr bool instances_visit_their_type = false;
+#endif
+
+template <class Function>
+PyCFunction as_function(Function* function) noexcept {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+template <class Function>
+void* as_slot(Function* function) noexcept {
+    return reinterpret_cast<void*>(function);
+}
+
+}  // namespace nbaio

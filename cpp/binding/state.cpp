@@ -1,0 +1,113 @@
+#include "binding/state.hpp"
+
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+#include "binding/turn.hpp"
+
+namespace nbaio {
+namespace {
+
+bool import_into(Ref& target, const char* module_name, const char* attribute) noexcept {
+    Ref module = Ref::own(PyImport_ImportModule(module_name));
+    if (!module) return false;
+    target = Ref::own(PyObject_GetAttrString(module.get(), attribute));
+    return static_cast<bool>(target);
+}
+
+bool intern_into(Ref& target, const char* text) noexcept {
+    target = Ref::own(PyUnicode_InternFromString(text));
+    return static_cast<bool>(target);
+}
+
+bool attribute_into(Ref& target, PyObject* object, const char* attribute) noexcept {
+    target = Ref::own(PyObject_GetAttrString(object, attribute));
+    return static_cast<bool>(target);
+}
+
+bool load_names(State& s) noexcept {
+    return intern_into(s.add_done_callback, "add_done_callback") &&
+           intern_into(s.call_exception_handler, "call_exception_handler") && intern_into(s.call_soon, "call_soon") &&
+           intern_into(s.call_soon_threadsafe, "call_soon_threadsafe") && intern_into(s.cancel, "cancel") &&
+           intern_into(s.cancelled, "cancelled") && intern_into(s.close, "close") &&
+           intern_into(s.create_future, "create_future") && intern_into(s.done, "done") &&
+           intern_into(s.exception, "exception") && intern_into(s.future_blocking, "_asyncio_future_blocking") &&
+           intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
+           intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
+           intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.result, "result") &&
+           intern_into(s.running_loop_note, "__asyncio_running_event_loop__") &&
+           intern_into(s.send, "send") && intern_into(s.set_exception, "set_exception") &&
+           intern_into(s.set_result, "set_result") && intern_into(s.throw_name, "throw");
+}
+
+bool load_keywords(State& s) noexcept {
+    s.context_keyword = Ref::own(Py_BuildValue("(s)", "context"));
+    s.message_keyword = Ref::own(Py_BuildValue("(s)", "msg"));
+    s.empty_tuple = Ref::own(PyTuple_New(0));
+    return s.context_keyword && s.message_keyword && s.empty_tuple;
+}
+
+bool load_asyncio(State& s) noexcept {
+    // The C versions, whatever a program may have put in place of asyncio's names.
+    Ref future;
+    if (!import_into(future, "_asyncio", "Future")) return false;
+    s.future_type = reinterpret_cast<PyTypeObject*>(future.get());
+    if (!attribute_into(s.future_set_result, future.get(), "set_result") ||
+        !attribute_into(s.future_set_exception, future.get(), "set_exception") ||
+        !attribute_into(s.future_cancel, future.get(), "cancel")) {
+        return false;
+    }
+    static_cast<void>(future.release());  // kept for as long as the state, through future_type
+    return import_into(s.get_running_loop, "_asyncio", "_get_running_loop") &&
+           import_into(s.enter_task, "_asyncio", "_enter_task") &&
+           import_into(s.leave_task, "_asyncio", "_leave_task") &&
+           import_into(s.register_task, "_asyncio", "_register_task") &&
+           import_into(s.unregister_task, "_asyncio", "_unregister_task") &&
+#if PY_VERSION_HEX >= 0x030C0000
+           import_into(s.swap_current_task, "_asyncio", "_swap_current_task") &&
+#endif
+           import_into(s.current_task, "asyncio", "current_task") &&
+           import_into(s.cancelled_error, "asyncio", "CancelledError") &&
+           import_into(s.invalid_state_error, "asyncio", "InvalidStateError");
+}
+
+bool load_package(State& s) noexcept {
+    return import_into(s.coroutine_abc, "collections.abc", "Coroutine") &&
+           import_into(s.pool_full, "nb_aiopool.errors", "PoolFull") &&
+           import_into(s.pool_stopped, "nb_aiopool.errors", "PoolStopped") &&
+           import_into(s.wrap_awaitable, "nb_aiopool._awaitable", "wrap") &&
+           import_into(s.make_guard, "nb_aiopool._guard", "watch") &&
+           import_into(s.describe_job, "nb_aiopool._inspection", "describe") &&
+           import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
+           import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack");
+}
+
+}  // namespace
+
+State::~State() { Py_XDECREF(future_type); }
+
+bool State::load() noexcept {
+    return load_names(*this) && load_keywords(*this) && load_asyncio(*this) && load_package(*this);
+}
+
+bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
+    state->turn_type = make_turn_type(state);
+    state->job_type = make_job_type(state);
+    state->pool_type = make_pool_type(state);
+    const struct {
+        const char* name;
+        PyTypeObject* type;
+    } types[] = {{"Turn", state->turn_type}, {"Job", state->job_type}, {"Pool", state->pool_type}};
+    for (const auto& entry : types) {
+        if (entry.type == nullptr) return false;
+        auto* object = reinterpret_cast<PyObject*>(entry.type);
+        // Whoever holds a type, or an instance of it, holds the state.
+        if (PyDict_SetItemString(entry.type->tp_dict, "_state", owner) < 0) return false;
+        PyType_Modified(entry.type);
+        // The state refers to its types without owning them: they own it.
+        Ref owned = Ref::own(object);
+        if (PyObject_SetAttrString(module, entry.name, object) < 0) return false;
+    }
+    return true;
+}
+
+}  // namespace nbaio

@@ -1,0 +1,68 @@
+// What one interpreter's copy of the module holds: interned names, asyncio's callables, and the types.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "binding/python.hpp"
+
+namespace nbaio {
+
+/// Lives as long as the types that refer to it (each keeps the capsule that owns it). No field but the counter changes
+/// after the import.
+struct State {
+    // The types.
+    PyTypeObject* job_type = nullptr;
+    PyTypeObject* turn_type = nullptr;
+    PyTypeObject* pool_type = nullptr;
+
+    // The base of Job, and what it does under the names that Job overrides.
+    PyTypeObject* future_type = nullptr;
+    Ref future_set_result;
+    Ref future_set_exception;
+    Ref future_cancel;
+
+    // asyncio.
+    Ref get_running_loop;
+    Ref current_task;
+    Ref swap_current_task;  // 3.12 and later; null before
+    Ref enter_task;
+    Ref leave_task;
+    Ref register_task;
+    Ref unregister_task;
+    Ref cancelled_error;
+    Ref invalid_state_error;
+
+    // The package's own Python side.
+    Ref pool_full;
+    Ref pool_stopped;
+    Ref wrap_awaitable;
+    Ref coroutine_abc;
+    Ref make_guard;
+    Ref describe_job;
+    Ref job_stack;
+    Ref print_job_stack;
+
+    // Interned names, and the 1-tuples of keyword names.
+    Ref add_done_callback, call_exception_handler, call_soon, call_soon_threadsafe, cancel, cancelled, close, create_future,
+        done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback, loop, private_loop, result, running_loop_note, send,
+        set_exception, set_result, throw_name;
+    Ref context_keyword;
+    Ref message_keyword;
+    Ref empty_tuple;
+
+    std::atomic<std::uint64_t> jobs_made{0};
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State();
+
+    /// Guarantees: false with a Python exception set if asyncio is not what this module was built against.
+    bool load() noexcept;
+};
+
+/// Makes the types and adds them to the module. Requires: `owner` is the capsule that owns the state.
+bool add_types(State* state, PyObject* module, PyObject* owner) noexcept;
+
+}  // namespace nbaio

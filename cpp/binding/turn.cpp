@@ -1,0 +1,314 @@
+#include "binding/turn.hpp"
+
+#include "binding/job.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+Turn* turn_of(PyObject* self) noexcept { return reinterpret_cast<Turn*>(self); }
+
+bool is_linked(const Turn* turn) noexcept { return turn->entry.place != Place::outside; }
+
+// -- Memory ---------------------------------------------------------------------------------------------------------
+
+/// Lets go of all fields. The turn must not be used afterwards by anything that one of them may call: they are detached
+/// first.
+void clear_fields(Turn* turn) noexcept {
+    Ref pool = Ref::own(as_object(std::exchange(turn->pool, nullptr)));
+    Ref coro = Ref::own(std::exchange(turn->coro, nullptr));
+    Ref context = Ref::own(std::exchange(turn->context, nullptr));
+    Ref yielded = Ref::own(std::exchange(turn->yielded, nullptr));
+    Ref job = Ref::own(std::exchange(turn->job, nullptr));
+}
+
+/// Allocates a turn, or takes the one that the pool keeps.
+Ref new_turn(PoolObject* pool) noexcept {
+    Ref self = Ref::own(std::exchange(pool->spare_turn, nullptr));
+    if (!self) {
+        PyTypeObject* type = pool->state->turn_type;
+        self = Ref::own(type->tp_alloc(type, 0));
+        if (!self) return self;
+    }
+    Turn* turn = turn_of(self.get());
+    turn->entry = Entry{};
+    turn->entry.kind = turn_entry;
+    turn->delivered = turn->driven = turn->must_cancel = false;
+    turn->pool = share(pool);
+    return self;
+}
+
+// -- Driving the coroutine -------------------------------------------------------------------------------------------
+
+/// Counts the turn as ended. Keeps an exception that is set.
+void end_turn(Turn* turn, Outcome outcome) noexcept {
+    PoolObject* pool = turn->pool;
+    pool->admission.finish(turn->entry, outcome);
+    settle_flow(pool);
+}
+
+Outcome outcome_of_raised(State* state) noexcept {
+    return PyErr_ExceptionMatches(state->cancelled_error.get()) != 0 ? Outcome::cancelled : Outcome::failed;
+}
+
+/// Takes the coroutine one step on, inside its own context. `step` makes the step.
+template <class Advance>
+Step drive(Turn* turn, Ref& value, Advance advance) noexcept {
+    PoolObject* pool = turn->pool;
+    if (turn->driven) {
+        PyErr_SetString(PyExc_RuntimeError, "the coroutine of this run() is executing already");
+        return Step::raised;
+    }
+    if (PyContext_Enter(turn->context) < 0) return Step::raised;
+    Step step = Step::raised;
+    if (Py_EnterRecursiveCall(" while running a job") == 0) {
+        Executing here(pool, as_object(turn));
+        turn->driven = true;
+        step = advance(value);
+        turn->driven = false;
+        Py_LeaveRecursiveCall();
+    }
+    if (step == Step::raised) {
+        RaisedAside aside;
+        if (PyContext_Exit(turn->context) < 0) PyErr_Clear();
+    } else if (PyContext_Exit(turn->context) < 0) {
+        step = Step::raised;
+    }
+    if (!is_linked(turn)) return step;  // ended meanwhile from outside
+    if (step == Step::yielded) {
+        turn->yielded = new_ref(value.get());
+        if (turn->must_cancel) cancel_turn(turn);
+    } else {
+        end_turn(turn, step == Step::returned ? Outcome::succeeded : outcome_of_raised(pool->state));
+    }
+    return step;
+}
+
+/// One step as `await` makes it: sends a value, or hands on what is waited for already.
+Step send_step(Turn* turn, PyObject* sent, Ref& value) noexcept {
+    if (turn->pool == nullptr || !is_linked(turn)) {
+        PyErr_SetString(PyExc_RuntimeError, "this run() has ended");
+        return Step::raised;
+    }
+    if (!turn->delivered) {
+        turn->delivered = true;
+        value = Ref::share(turn->yielded);
+        return Step::yielded;
+    }
+    Ref old = Ref::own(std::exchange(turn->yielded, nullptr));
+    State* state = turn->pool->state;
+    if (turn->must_cancel) {
+        turn->must_cancel = false;
+        Ref error = new_cancelled_error(state, nullptr);
+        return drive(turn, value, [&](Ref& out) noexcept {
+            return error ? step_of(call_method(turn->coro, state->throw_name.get(), error.get()).release(), out) : Step::raised;
+        });
+    }
+    turn->pool->producer_budget.renew();  // the loop had its turn
+    return drive(turn, value, [&](Ref& out) noexcept { return send_into(turn->coro, sent, state->send.get(), out); });
+}
+
+/// The answer of __next__, send and throw.
+PyObject* answer(Step step, Ref value) noexcept {
+    if (step == Step::yielded) return value.release();
+    if (step == Step::returned) set_stop_iteration(value.get());
+    return nullptr;
+}
+
+// -- The iterator that `await` drives ----------------------------------------------------------------------------------
+
+PyObject* turn_await(PyObject* self) noexcept {
+    Turn* turn = turn_of(self);
+    if (turn->job == nullptr) return new_ref(self);
+    return Py_TYPE(turn->job)->tp_iter(turn->job);
+}
+
+PyObject* turn_next(PyObject* self) noexcept {
+    Ref value;
+    const Step step = send_step(turn_of(self), Py_None, value);
+    if (step == Step::returned && value.get() == Py_None) return nullptr;  // StopIteration without a value
+    return answer(step, std::move(value));
+}
+
+#if PY_VERSION_HEX >= 0x030A0000
+PySendResult turn_am_send(PyObject* self, PyObject* sent, PyObject** result) noexcept {
+    Ref value;
+    const Step step = send_step(turn_of(self), sent, value);
+    *result = value.release();
+    return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
+}
+#endif
+
+PyObject* turn_send(PyObject* self, PyObject* sent) noexcept {
+    Ref value;
+    const Step step = send_step(turn_of(self), sent, value);
+    return answer(step, std::move(value));
+}
+
+PyObject* turn_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    Turn* turn = turn_of(self);
+    if (count < 1 || count > 3) {
+        PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments (%zd given)", count);
+        return nullptr;
+    }
+    if (turn->pool == nullptr || !is_linked(turn)) {
+        PyErr_SetString(PyExc_RuntimeError, "this run() has ended");
+        return nullptr;
+    }
+    Ref old = Ref::own(std::exchange(turn->yielded, nullptr));
+    turn->delivered = true;
+    turn->must_cancel = false;  // whatever is thrown takes its place
+    State* state = turn->pool->state;
+    Ref value;
+    const Step step = drive(turn, value, [&](Ref& out) noexcept {
+        PyObject* stack[5] = {nullptr, turn->coro, nullptr, nullptr, nullptr};
+        for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = args[i];
+        return step_of(vectorcall_method(state->throw_name.get(), stack + 1, static_cast<std::size_t>(count) + 1, nullptr), out);
+    });
+    return answer(step, std::move(value));
+}
+
+/// Ends the job of a turn that its caller gave up: closes its coroutine inside its context.
+/// Guarantees: false with the exception set that the coroutine answered with.
+bool close_turn(Turn* turn) noexcept {
+    if (turn->job != nullptr) return cancel_job(job_of(turn->job), nullptr) >= 0;
+    if (turn->pool == nullptr || !is_linked(turn)) return true;
+    Ref value;
+    State* state = turn->pool->state;
+    Ref old = Ref::own(std::exchange(turn->yielded, nullptr));
+    turn->must_cancel = false;
+    const Step step = drive(turn, value, [&](Ref& out) noexcept {
+        out = call_method(turn->coro, state->close.get());
+        return out ? Step::returned : Step::raised;
+    });
+    return step == Step::returned;
+}
+
+PyObject* turn_close(PyObject* self, PyObject*) noexcept {
+    return close_turn(turn_of(self)) ? new_none() : nullptr;
+}
+
+// -- The type ---------------------------------------------------------------------------------------------------------
+
+PyObject* turn_new(PyTypeObject*, PyObject*, PyObject*) noexcept {
+    PyErr_SetString(PyExc_TypeError, "a Turn is made by pool.run()");
+    return nullptr;
+}
+
+int turn_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+    Turn* turn = turn_of(self);
+    Py_VISIT(as_object(turn->pool));
+    Py_VISIT(turn->coro);
+    Py_VISIT(turn->context);
+    Py_VISIT(turn->yielded);
+    Py_VISIT(turn->job);
+    if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+int turn_clear(PyObject* self) noexcept {
+    Turn* turn = turn_of(self);
+    if (!is_linked(turn)) clear_fields(turn);
+    return 0;
+}
+
+void turn_finalize(PyObject* self) noexcept {
+    RaisedAside aside;
+    Turn* turn = turn_of(self);
+    PoolObject* pool = turn->pool;
+    if (pool == nullptr) return;
+    Ref alive = Ref::share(as_object(pool));
+    if (!close_turn(turn)) report(pool, "the coroutine of a run() that was given up failed to close", self);
+}
+
+void turn_dealloc(PyObject* self) noexcept {
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyObject_GC_UnTrack(self);
+    PyTypeObject* type = Py_TYPE(self);
+    clear_fields(turn_of(self));
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyMethodDef turn_methods[] = {{"send", turn_send, METH_O, nullptr},
+                              {"throw", as_function(turn_throw), METH_FASTCALL, nullptr},
+                              {"close", turn_close, METH_NOARGS, nullptr},
+                              {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot turn_slots[] = {{Py_tp_doc, const_cast<char*>("What a call of pool.run() awaits.")},
+                            {Py_tp_new, as_slot(turn_new)},
+                            {Py_tp_dealloc, as_slot(turn_dealloc)},
+                            {Py_tp_traverse, as_slot(turn_traverse)},
+                            {Py_tp_clear, as_slot(turn_clear)},
+                            {Py_tp_finalize, as_slot(turn_finalize)},
+                            {Py_am_await, as_slot(turn_await)},
+                            {Py_tp_iter, as_slot(PyObject_SelfIter)},
+                            {Py_tp_iternext, as_slot(turn_next)},
+#if PY_VERSION_HEX >= 0x030A0000
+                            {Py_am_send, as_slot(turn_am_send)},
+#endif
+                            {Py_tp_methods, turn_methods},
+                            {0, nullptr}};
+
+}  // namespace
+
+PyTypeObject* make_turn_type(State*) noexcept {
+    PyType_Spec spec = {"nb_aiopool._core.Turn", static_cast<int>(sizeof(Turn)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+                        turn_slots};
+    return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+PyObject* run_now(PoolObject* pool, PyObject* awaitable, bool wrap, bool rest, bool as_guest) noexcept {
+    Ref self = new_turn(pool);
+    if (!self) return nullptr;
+    Turn* turn = turn_of(self.get());
+    turn->context = PyContext_CopyCurrent();
+    turn->coro = wrap ? call(pool->state->wrap_awaitable.get(), awaitable).release() : new_ref(awaitable);
+    if (turn->context == nullptr || turn->coro == nullptr) {
+        if (!wrap) close_coroutine(pool, awaitable);
+        return nullptr;
+    }
+    as_guest ? pool->admission.begin_as_guest(turn->entry) : pool->admission.begin(turn->entry);
+    if (rest) {
+        turn->yielded = new_none();
+        return self.release();
+    }
+    Ref value;
+    PyObject* send = pool->state->send.get();
+    const Step step = drive(turn, value, [&](Ref& out) noexcept { return send_into(turn->coro, Py_None, send, out); });
+    if (step == Step::yielded) return self.release();
+    clear_fields(turn);
+    // Nobody else has seen the turn: the next run() may have it.
+    if (pool->spare_turn == nullptr) pool->spare_turn = self.release();
+    return step == Step::returned ? value.release() : nullptr;
+}
+
+Ref turn_for_job(PoolObject* pool, PyObject* job) noexcept {
+    Ref self = new_turn(pool);
+    if (self) turn_of(self.get())->job = new_ref(job);
+    return self;
+}
+
+void cancel_turn(Turn* turn) noexcept {
+    if (turn->job != nullptr) {
+        if (cancel_job(job_of(turn->job), nullptr) < 0) report(turn->pool, "could not cancel a job", turn->job);
+        return;
+    }
+    turn->must_cancel = true;
+    if (turn->driven || turn->yielded == nullptr || turn->yielded == Py_None) return;
+    Ref future = Ref::share(turn->yielded);
+    Ref answer = call_method(future.get(), turn->pool->state->cancel.get());
+    const int cancelled = answer ? PyObject_IsTrue(answer.get()) : -1;
+    if (cancelled < 0) report(turn->pool, "could not cancel what a job waits for", future.get());
+    if (cancelled == 1) turn->must_cancel = false;
+}
+
+void abandon_turn(Turn* turn) noexcept {
+    Ref alive = Ref::share(as_object(turn));
+    Ref coro = Ref::own(std::exchange(turn->coro, nullptr));
+    PyObject* close = turn->pool->state->close.get();
+    if (coro && !call_method(coro.get(), close)) PyErr_Clear();
+    clear_fields(turn);
+}
+
+}  // namespace nbaio

@@ -1,0 +1,122 @@
+"""Many jobs from one iterable, synchronous or asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Awaitable, List, TypeVar
+
+if TYPE_CHECKING:
+    from nb_aiopool.pool import NbAioPool
+
+T = TypeVar("T")
+
+# Their coroutines exist already; of any other iterator, drawing the rest might make new ones, without end.
+_iterators_of_collections = tuple(type(iter(c)) for c in ([], (), {}, set(), collections.deque(), {}.values()))
+
+
+async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[asyncio.Future[T]]) -> None:
+    """Submit all that the iterable gives, appending their futures as they are accepted.
+
+    Guarantees: at most one coroutine is drawn ahead of what was accepted, unless `block=False` needs them all. On any
+    error the coroutines that a list still holds are closed, and a generator is.
+    """
+    if isinstance(coros, AsyncIterable):
+        await _submit_async(pool, coros, block, futures)
+    elif isinstance(coros, Iterable):
+        await _submit_sync(pool, coros, block, futures)
+    else:
+        close_all((coros,))
+        raise TypeError(f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__})")
+
+
+async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futures: List[Any]) -> None:
+    source = iter(coros)
+    drawn: List[Any] = []
+    try:
+        if block:
+            for coro in source:
+                futures.append(await pool.submit(coro))
+        else:
+            room = pool._room()
+            for coro in source:
+                drawn.append(coro)
+                pool._check(coro)
+                if len(drawn) > room:
+                    break  # enough to know that not all fit: the input may have no end
+            futures.extend(pool._offer_all(drawn))
+    except BaseException:
+        close_all(drawn)
+        _close_rest(source, coros)
+        raise
+
+
+async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool, futures: List[Any]) -> None:
+    source = coros.__aiter__()
+    drawn: List[Any] = []
+    try:
+        if block:
+            async for coro in source:
+                futures.append(await pool.submit(coro))
+        else:
+            async for coro in source:
+                drawn.append(coro)
+                pool._check(coro)
+                if len(drawn) > pool._room():
+                    break
+            futures.extend(pool._offer_all(drawn))
+    except BaseException:
+        close_all(drawn)
+        await _aclose(source)
+        raise
+
+
+def _close_rest(source: Iterator[Any], coros: Iterable[Any]) -> None:
+    """Close what was not drawn: a generator itself; of a collection, the coroutines that it holds already."""
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
+    elif source is not coros or type(source) in _iterators_of_collections:
+        close_all(source)
+
+
+def close_all(coros: Iterable[Any]) -> None:
+    """Close all the coroutines of an iterable, so that none of them is left un-awaited."""
+    for coro in coros:
+        close = getattr(coro, "close", None)
+        if close is not None and hasattr(coro, "send"):
+            close()
+
+
+async def _aclose(source: AsyncIterator[Any]) -> None:
+    aclose = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:
+    """Submit all, and gather the results. Whatever ends this early cancels the jobs and waits for them."""
+    futures: List[asyncio.Future[Any]] = []
+    try:
+        await submit_each(pool, coros, block, futures)
+    except BaseException:
+        await _cancel_and_wait(futures)
+        raise
+    return await asyncio.gather(*futures, return_exceptions=return_exceptions)
+
+
+async def _cancel_and_wait(futures: List[asyncio.Future[Any]]) -> None:
+    for future in futures:
+        future.cancel()
+    waits = [future for future in futures if not future.done()]
+    if waits:
+        await asyncio.wait(waits)
+    for future in futures:
+        if not future.cancelled():
+            future.exception()  # superseded by the error that ended the batch
+
+
+async def run_with_future(pool: NbAioPool, coro: Awaitable[T], block: bool, future: asyncio.Future[T]) -> T:
+    """Run a job whose outcome goes to a future as well; cancelling the caller cancels the job."""
+    return await (await pool.submit(coro, block, future))

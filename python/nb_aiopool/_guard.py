@@ -1,0 +1,99 @@
+"""The one object that stands for a busy pool in `asyncio.all_tasks`.
+
+Registering every job there would cost more than running it. `asyncio.run` cancels all tasks before it closes the loop and
+waits for them: through the guard that reaches every job. While the pool is idle the guard says that it is done, so that
+`all_tasks` does not show it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, List
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from nb_aiopool._core import Pool
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+class Guard(asyncio.Future):  # type: ignore[type-arg]
+    """A future that is done when the pool is idle, and whose cancellation is that of all the pool's jobs."""
+
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._pool = weakref.ref(pool)
+        self._name = f"Guard of {pool!r}"
+
+    def done(self) -> bool:
+        pool = self._pool()
+        return super().done() or pool is None or _is_idle(pool)
+
+    def cancel(self, *_: Any, **__: Any) -> bool:
+        pool = self._pool()
+        if pool is None or self.done():
+            return False
+        pool._cancel_all()
+        return True
+
+    def add_done_callback(self, callback: Callable[[Any], object], **kwargs: Any) -> None:
+        super().add_done_callback(callback, **kwargs)
+        self._settle_when_idle()
+
+    def _settle_when_idle(self) -> None:
+        """Become a future that is really done once the pool is idle; the pool then gets a new guard."""
+        pool = self._pool()
+        waiter = None if pool is None or super().done() else pool._when_idle()
+        if waiter is None:
+            self._settle()
+        else:
+            waiter.add_done_callback(lambda _: self._settle())
+
+    def _settle(self) -> None:
+        pool = self._pool()
+        if pool is not None:
+            pool._renew_guard()
+        if not super().done():
+            self.set_result(None)
+
+    # What tools that list tasks ask for.
+
+    def get_coro(self) -> None:
+        return None
+
+    def get_name(self) -> str:
+        return self._name
+
+    def set_name(self, value: object) -> None:
+        self._name = str(value)
+
+    def get_stack(self, *, limit: int | None = None) -> List[FrameType]:  # noqa: ARG002
+        return []
+
+    def print_stack(self, *, limit: int | None = None, file: Any = None) -> None:  # noqa: ARG002
+        print(f"<{self._name}: no stack>", file=file)
+
+
+def _is_idle(pool: Pool) -> bool:
+    return pool.running == 0 and pool.queued == 0 and pool.waiting == 0
+
+
+def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
+    """Return the guard of a pool in a loop. In debug mode each job is registered by itself, and the guard is not."""
+    _pools.add(pool)
+    guard = Guard(pool, loop)
+    if not debug:
+        asyncio.tasks._register_task(guard)  # type: ignore[arg-type]
+    return guard
+
+
+@atexit.register
+def _abandon_leftovers() -> None:
+    """At the interpreter's exit, close what loops that no longer run have left, before it can complain."""
+    for pool in list(_pools):
+        loop = pool._loop
+        if loop is not None and not loop.is_running():
+            pool._abandon()

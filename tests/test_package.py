@@ -1,0 +1,105 @@
+"""The installed package: its metadata, its names, its typing files, and what importing it drags in."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Dict, Set
+
+import pytest
+
+import nb_aiopool
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = {"NbAioPool", "PoolStats", "PoolError", "PoolFull", "PoolStopped"}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    source = (ROOT / "python" / "nb_aiopool" / "_version.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
+    assert match is not None
+    assert nb_aiopool.__version__ == match.group(1)
+    assert metadata.version("nb_aiopool") == match.group(1)
+    assert f"## {match.group(1)}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_metadata_says_what_installers_need() -> None:
+    fields = metadata.metadata("nb_aiopool")
+    assert fields["Name"] == "nb_aiopool"
+    assert fields["Requires-Python"] == ">=3.8"
+    assert fields["License-Expression"] == "MIT"
+    assert {"redis", "test", "uvloop", "bench"} <= set(fields.get_all("Provides-Extra"))
+    assert "Typing :: Typed" in fields.get_all("Classifier")
+
+
+def test_nothing_else_is_installed_unless_an_extra_asks_for_it() -> None:
+    requirements = metadata.requires("nb_aiopool") or []
+    assert [one for one in requirements if "extra ==" not in one] == []
+
+
+def test_the_wheel_holds_the_typing_files_and_no_sources() -> None:
+    files = {Path(str(file)) for file in metadata.files("nb_aiopool") or []}
+    package = {file.name for file in files if file.parts[0] == "nb_aiopool"}
+    assert {"py.typed", "_core.pyi", "__init__.py", "nb_aiopool.py"} <= package
+    assert {file.suffix for file in files} & {".cpp", ".hpp", ".txt"} == set()
+    assert any(file.name == "LICENSE" for file in files)
+
+
+def test_the_package_exports_exactly_the_documented_names() -> None:
+    assert set(nb_aiopool.__all__) == NAMES
+    assert all(hasattr(nb_aiopool, name) for name in NAMES)
+
+
+def test_a_star_import_gives_the_exported_names_and_no_more() -> None:
+    namespace: Dict[str, object] = {}
+    exec("from nb_aiopool import *", namespace)
+    assert set(namespace) - {"__builtins__"} == NAMES
+
+
+def test_the_inner_module_of_the_first_version_has_the_same_pool() -> None:
+    inner = importlib.import_module("nb_aiopool.nb_aiopool")
+    assert inner.NbAioPool is nb_aiopool.NbAioPool
+
+
+def test_the_errors_fit_into_the_standard_ones() -> None:
+    assert nb_aiopool.PoolError.__mro__[1] is RuntimeError
+    assert issubclass(nb_aiopool.PoolFull, nb_aiopool.PoolError)
+    assert issubclass(nb_aiopool.PoolFull, asyncio.QueueFull)
+    assert issubclass(nb_aiopool.PoolStopped, nb_aiopool.PoolError)
+    assert not issubclass(nb_aiopool.PoolStopped, asyncio.QueueFull)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_exported_name_documents_itself(name: str) -> None:
+    exported = getattr(nb_aiopool, name)
+    assert (exported.__doc__ or "").strip()
+    assert exported.__name__ == name
+
+
+def test_the_import_brings_in_nothing_but_asyncio_and_the_package(script: Any) -> None:
+    program = """
+        import __future__, asyncio, sys, typing
+        before = set(sys.modules)
+        import nb_aiopool
+        print(" ".join(sorted(set(sys.modules) - before)))
+    """
+    brought: Set[str] = set(script(program).stdout.split())
+    assert {"nb_aiopool", "nb_aiopool._core"} <= brought
+    assert {name for name in brought if name.split(".")[0] != "nb_aiopool"} == set()
+
+
+def test_the_import_starts_no_thread_and_makes_no_event_loop(script: Any) -> None:
+    script("""
+        import asyncio, threading
+        made = []
+        new_event_loop = asyncio.new_event_loop
+        asyncio.new_event_loop = lambda: made.append(1) or new_event_loop()
+        import nb_aiopool
+        assert threading.active_count() == 1, threading.enumerate()
+        assert not made
+        nb_aiopool.NbAioPool()
+        assert threading.active_count() == 1 and not made
+    """)
