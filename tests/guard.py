@@ -33,6 +33,7 @@ class TimeLimit:
             raise OverTime("the test took longer than %g s" % seconds)
 
         alarm = hasattr(signal, "SIGALRM")
+        previous: Any = None
         grace = GRACE if alarm else 0.0
         faulthandler.dump_traceback_later(seconds + grace, exit=True, file=self.stderr_fd)
         try:

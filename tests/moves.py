@@ -55,8 +55,11 @@ async def submit_from_inside(trial: Trial) -> None:
 async def submit_batch(trial: Trial) -> None:
     batch = trial.batch(trial.rng.randrange(7))
     drawn = trial.drawn if trial.rng.random() < 0.6 else trial.drawn_slowly
-    call = trial.pool.batch_run if trial.rng.random() < 0.5 else trial.pool.batch_submit
+    runs = trial.rng.random() < 0.5
+    call = trial.pool.batch_run if runs else trial.pool.batch_submit
     task = asyncio.ensure_future(follow(call, drawn(batch), batch))
+    if runs:
+        trial.runs_of_batches.add(task)
     trial.batches[task] = batch
 
 
@@ -144,7 +147,7 @@ async def cancel_batch(trial: Trial) -> None:
         return
     task, batch = trial.rng.choice(waiting)
     task.cancel()
-    abandon(trial, batch, "run" in repr(task.get_coro().cr_frame.f_locals["call"]))
+    abandon(trial, batch, task in trial.runs_of_batches)
 
 
 def abandon(trial: Trial, batch: List[Work], with_jobs: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, AsyncIterator, Iterator
+from typing import Any, AsyncIterator, Iterator, List
 
 import pytest
 
@@ -81,17 +81,18 @@ async def test_a_huge_generator_is_never_in_memory_at_once() -> None:
 
     def coros() -> Iterator[Any]:
         nonlocal alive, peak
-        for i in range(20_000):
+        for i in range(5_000):
             alive += 1
             peak = max(peak, alive)
             yield job(i)
 
-    assert await pool.batch_run(coros()) == list(range(20_000))
+    assert await pool.batch_run(coros()) == list(range(5_000))
     assert alive == 0 and peak <= 3 + 5 + 1
 
 
 async def test_the_first_exception_is_raised_and_the_other_jobs_go_on() -> None:
-    pool, gate, log = NbAioPool(4, 4), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(4, 4), Gate()
+    log: List[Any] = []
     error = ExpectedError("first")
 
     async def slow(i: int) -> None:
@@ -189,7 +190,8 @@ async def test_exceptions_as_results_are_results() -> None:
 
 
 async def test_cancelling_the_caller_cancels_all_jobs() -> None:
-    pool, arrived, log = NbAioPool(2, 5), Gate(), []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(2, 5), Gate()
+    log: List[Any] = []
     coros = [until_cancelled(log, i, arrived) for i in range(6)]
     batch = asyncio.ensure_future(pool.batch_run(coros))
     await turns(5)
@@ -205,7 +207,8 @@ async def test_cancelling_the_caller_cancels_all_jobs() -> None:
 
 
 async def test_cancelling_the_caller_while_it_submits_cancels_and_closes_everything() -> None:
-    pool, arrived, log = NbAioPool(2, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(2, 1), Gate()
+    log: List[Any] = []
     coros = [until_cancelled(log, i, arrived) for i in range(9)]
     batch = asyncio.ensure_future(pool.batch_run(coros))
     await turns(5)
@@ -221,7 +224,9 @@ async def test_cancelling_the_caller_while_it_submits_cancels_and_closes_everyth
 
 
 async def test_cancelling_the_caller_closes_an_async_input() -> None:
-    pool, arrived, log, closed = NbAioPool(1, 1), Gate(), [], []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
+    closed: List[Any] = []
 
     async def coros() -> AsyncIterator[Any]:
         try:
@@ -243,7 +248,8 @@ async def test_cancelling_the_caller_closes_an_async_input() -> None:
 
 
 async def test_cancelling_a_batch_leaves_other_jobs_alone() -> None:
-    pool, gate, arrived, log = NbAioPool(2, 5), Gate(), Gate(), []  # type: ignore[var-annotated]
+    pool, gate, arrived = NbAioPool(2, 5), Gate(), Gate()
+    log: List[Any] = []
     mine = pool.submit_nowait(gate.hold("mine"))
     batch = asyncio.ensure_future(pool.batch_run([until_cancelled(log, i, arrived) for i in range(3)]))
     await turns(3)
@@ -256,7 +262,8 @@ async def test_cancelling_a_batch_leaves_other_jobs_alone() -> None:
 
 
 async def test_a_timeout_around_a_batch_cancels_its_jobs() -> None:
-    pool, arrived, log = NbAioPool(2, 5), Gate(), []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(2, 5), Gate()
+    log: List[Any] = []
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(pool.batch_run([until_cancelled(log, i, arrived) for i in range(3)]), 0.01)
     await pool.join()
@@ -266,7 +273,8 @@ async def test_a_timeout_around_a_batch_cancels_its_jobs() -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["generator", "async generator"])
 async def test_an_input_that_fails_cancels_the_jobs_of_the_batch(asynchronous: bool) -> None:
-    pool, arrived, log = NbAioPool(2, 5), Gate(), []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(2, 5), Gate()
+    log: List[Any] = []
 
     def coros() -> Iterator[Any]:
         for i in range(4):
@@ -288,7 +296,8 @@ async def test_an_input_that_fails_cancels_the_jobs_of_the_batch(asynchronous: b
 
 
 async def test_a_bad_item_cancels_the_jobs_of_the_batch_and_closes_the_rest() -> None:
-    pool, arrived, log = NbAioPool(1, 9), Gate(), []  # type: ignore[var-annotated]
+    pool, arrived = NbAioPool(1, 9), Gate()
+    log: List[Any] = []
     coros: Any = [until_cancelled(log, i, arrived) for i in range(5)]
     with pytest.raises(TypeError, match="17"):
         await pool.batch_run([*coros[:2], 17, *coros[2:]])
@@ -323,7 +332,8 @@ async def test_an_input_that_fails_raises_its_error_also_when_a_job_refuses_to_b
 
 
 async def test_without_blocking_a_batch_that_does_not_fit_is_refused_as_a_whole() -> None:
-    pool, gate, log = NbAioPool(1, 2), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 2), Gate()
+    log: List[Any] = []
     held = pool.submit_nowait(gate.hold())
     coros = [append(log, i) for i in range(3)]
     with pytest.raises(PoolFull):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import List
+from typing import Any, List
 
 import pytest
 
@@ -78,14 +78,16 @@ async def test_the_queue_never_holds_more_than_its_bound() -> None:
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
 async def test_jobs_start_in_the_order_they_were_accepted(limit: int) -> None:
-    pool, log = NbAioPool(limit, 100), []  # type: ignore[var-annotated]
+    pool = NbAioPool(limit, 100)
+    log: List[Any] = []
     jobs = [pool.submit_nowait(append(log, i)) for i in range(100)]
     await asyncio.gather(*jobs)
     assert log == list(range(100))
 
 
 async def test_jobs_start_in_order_also_when_slots_come_free_one_by_one() -> None:
-    pool, log, gate = NbAioPool(2, 10), [], Gate()  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(2, 10), Gate()
+    log: List[Any] = []
 
     async def job(i: int) -> None:
         log.append(i)
@@ -101,7 +103,8 @@ async def test_jobs_start_in_order_also_when_slots_come_free_one_by_one() -> Non
 
 
 async def test_producers_are_admitted_in_the_order_they_came() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     jobs = fill(pool, gate)
     producers = await park(pool, *[append(log, i) for i in range(10)])
     admitted: List[int] = []
@@ -111,6 +114,31 @@ async def test_producers_are_admitted_in_the_order_they_came() -> None:
     await asyncio.gather(*jobs)
     await asyncio.gather(*[await producer for producer in producers])
     assert log == admitted == list(range(10))
+
+
+@pytest.mark.parametrize("places", [3, 4, 5])
+async def test_a_producer_that_comes_back_goes_behind_the_others_who_were_let_in_with_it(places: int) -> None:
+    pool, gate = NbAioPool(1, places), Gate()
+    log: List[Any] = []
+
+    async def produce(name: str, n: int) -> None:
+        for i in range(n):
+            await pool.submit(append(log, (name, i)))
+
+    running, *queued = fill(pool, gate)
+    producers = []
+    for name in "abc":
+        producers.append(asyncio.ensure_future(produce(name, 3)))
+        await turns()
+    assert pool.waiting == 3
+    for job in queued:
+        job.cancel()
+    await turns(5)
+    assert counts(pool) == {"running": 1, "queued": places, "waiting": 3}
+    gate.open()
+    await asyncio.gather(running, *producers)
+    await pool.join()
+    assert log == [(name, i) for i in range(3) for name in "abc"]
 
 
 async def test_one_free_place_admits_one_producer() -> None:
@@ -156,7 +184,8 @@ async def test_a_newcomer_that_does_not_block_never_takes_the_place_of_a_produce
 
 
 async def test_a_newcomer_that_blocks_is_behind_the_producers_in_line() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     running, queued = fill(pool, gate)
     producers = await park(pool, append(log, 1), append(log, 2))
     queued.cancel()
@@ -168,7 +197,8 @@ async def test_a_newcomer_that_blocks_is_behind_the_producers_in_line() -> None:
 
 
 async def test_run_is_behind_the_producers_in_line() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     running, queued = fill(pool, gate)
     producers = await park(pool, append(log, 1), append(log, 2))
     queued.cancel()
@@ -179,12 +209,17 @@ async def test_run_is_behind_the_producers_in_line() -> None:
 
 
 async def test_when_several_places_come_free_newcomers_get_what_the_line_leaves() -> None:
-    pool, gate, log = NbAioPool(1, 3), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 3), Gate()
+    log: List[Any] = []
     running, *queued = fill(pool, gate)
     (producer,) = await park(pool, append(log, "in line"))
     for job in queued:
         job.cancel()
-    newcomers = [asyncio.ensure_future(pool.submit(append(log, i))) for i in range(3)]
+    with pytest.raises(PoolFull):
+        pool.submit_nowait(value())  # it would start before the producer, who has not come for its place yet
+    newcomers = [asyncio.ensure_future(pool.submit(append(log, i))) for i in range(2)]
+    await turns(5)
+    newcomers.append(asyncio.ensure_future(pool.submit(append(log, 2))))
     await turns(5)
     assert [newcomer.done() for newcomer in newcomers] == [True, True, False]
     assert producer.done() and counts(pool) == {"running": 1, "queued": 3, "waiting": 1}
@@ -193,8 +228,25 @@ async def test_when_several_places_come_free_newcomers_get_what_the_line_leaves(
     assert log == ["in line", 0, 1, 2]
 
 
+async def test_once_the_line_has_its_places_newcomers_need_not_wait() -> None:
+    pool, gate = NbAioPool(1, 3), Gate()
+    log: List[Any] = []
+    running, *queued = fill(pool, gate)
+    (producer,) = await park(pool, append(log, "in line"))
+    for job in queued:
+        job.cancel()
+    await turns(3)
+    newcomers = [pool.submit_nowait(append(log, i)) for i in range(2)]
+    assert producer.done() and counts(pool) == {"running": 1, "queued": 3, "waiting": 0}
+    gate.open()
+    await asyncio.gather(running, await producer, *newcomers)
+    assert log == ["in line", 0, 1]
+
+
 async def test_submit_does_not_run_the_job_before_the_loop_turns() -> None:
-    pool, log, turned = NbAioPool(4, 4), [], []  # type: ignore[var-annotated]
+    pool = NbAioPool(4, 4)
+    log: List[Any] = []
+    turned: List[Any] = []
     await turns()
     asyncio.get_running_loop().call_soon(turned.append, True)
     job = await pool.submit(append(log, "ran"))
@@ -203,7 +255,8 @@ async def test_submit_does_not_run_the_job_before_the_loop_turns() -> None:
 
 
 async def test_submit_nowait_does_not_run_the_job_before_the_loop_turns() -> None:
-    pool, log = NbAioPool(5, 4), []  # type: ignore[var-annotated]
+    pool = NbAioPool(5, 4)
+    log: List[Any] = []
     jobs = [pool.submit_nowait(append(log, i)) for i in range(4)]
     jobs.append(await pool.submit(append(log, 4), block=False))
     assert log == []
@@ -213,7 +266,8 @@ async def test_submit_nowait_does_not_run_the_job_before_the_loop_turns() -> Non
 
 
 async def test_a_freed_slot_is_taken_by_the_next_job_in_the_same_moment() -> None:
-    pool, gate, seen = NbAioPool(1, 2), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 2), Gate()
+    seen: List[Any] = []
     first, second, third = fill(pool, gate)
     first.add_done_callback(lambda _: seen.append((pool.running, pool.queued)))
     gate.open()

@@ -181,7 +181,6 @@ def test_a_pool_made_without_init_does_not_crash(script: Callable[..., Any]) -> 
     script(
         """
         import asyncio
-import re
         from nb_aiopool import NbAioPool
 
         async def nothing():
@@ -219,7 +218,6 @@ def test_calling_init_again_does_not_crash(script: Callable[..., Any]) -> None:
     done = script(
         """
         import asyncio
-import re
         from nb_aiopool import NbAioPool
 
         async def job(event, log):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -107,7 +107,8 @@ async def test_a_given_future_stays_pending_when_nothing_was_submitted() -> None
 
 
 async def test_a_given_future_cancelled_while_its_producer_waits_cancels_the_job() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     future = asyncio.get_running_loop().create_future()
     jobs, coro = fill(pool, gate), append(log, "cancelled")
     producer = asyncio.ensure_future(pool.submit(coro, future=future))
@@ -203,7 +204,8 @@ async def test_run_with_a_future_gives_the_outcome_to_both_after_waiting() -> No
 @pytest.mark.parametrize("busy", [False, True], ids=["at once", "from the queue"])
 async def test_cancelling_the_future_given_to_run_cancels_the_job(busy: bool) -> None:
     pool, first, gate = NbAioPool(1, 1), Gate(), Gate()
-    future, log = asyncio.get_running_loop().create_future(), []  # type: ignore[var-annotated]
+    future = asyncio.get_running_loop().create_future()
+    log: List[Any] = []
 
     async def job() -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -36,7 +36,8 @@ async def test_join_waits_for_what_runs_and_what_is_queued() -> None:
 
 
 async def test_join_waits_for_producers_in_line_too() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     fill(pool, gate)
     await park(pool, *[append(log, i) for i in range(3)])
     joined = asyncio.ensure_future(pool.join())
@@ -48,7 +49,8 @@ async def test_join_waits_for_producers_in_line_too() -> None:
 
 
 async def test_join_waits_for_jobs_submitted_while_it_waits() -> None:
-    pool, gate, log = NbAioPool(1, 5), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 5), Gate()
+    log: List[Any] = []
 
     async def job(n: int) -> None:
         if n:
@@ -78,7 +80,8 @@ async def test_join_waits_for_a_call_of_run() -> None:
 
 
 async def test_join_leaves_the_pool_open() -> None:
-    pool, log = NbAioPool(1, 1), []  # type: ignore[var-annotated]
+    pool = NbAioPool(1, 1)
+    log: List[Any] = []
     for i in range(3):
         await pool.submit(append(log, i))
         await pool.join()
@@ -161,7 +164,8 @@ async def test_join_inside_of_a_job_is_an_error_and_changes_nothing(name: str) -
 
 
 async def test_a_job_may_join_another_pool() -> None:
-    pool, other, gate, log = NbAioPool(1, 1), NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, other, gate = NbAioPool(1, 1), NbAioPool(1, 1), Gate()
+    log: List[Any] = []
 
     async def job() -> None:
         await other.join()

@@ -124,8 +124,8 @@ async def test_a_pool_that_is_shut_down_with_cancel_drops_and_cancels_everything
     trial = await play(seed)
     lined_up = list(trial.model.line)
     shutdown = asyncio.ensure_future(CANCELS[how](trial.pool))
-    runs_of_batches = [task for task, batch in trial.batches.items() if any(w in lined_up for w in batch)]
-    for task in runs_of_batches:
+    refused_batches = [task for task, batch in trial.batches.items() if any(w in lined_up for w in batch)]
+    for task in refused_batches:
         for work in trial.batches[task]:
             trial.orphan(work)
     left = trial.model.close(cancel=True)
@@ -138,7 +138,7 @@ async def test_a_pool_that_is_shut_down_with_cancel_drops_and_cancels_everything
         trial.hit(work)
     await asyncio.wait([shutdown])
     assert shutdown.exception() is None
-    for task in runs_of_batches:
+    for task in refused_batches:
         await asyncio.wait([task])
         assert "shut down" in str(task.exception())
     for work in trial.work:

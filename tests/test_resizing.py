@@ -31,7 +31,8 @@ async def test_a_raised_concurrency_starts_queued_jobs_at_once() -> None:
 
 
 async def test_a_raised_concurrency_keeps_the_order_of_the_queue() -> None:
-    pool, gate, log = NbAioPool(1, 9), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 9), Gate()
+    log: List[Any] = []
     jobs = [pool.submit_nowait(gate.hold())]
     jobs += [pool.submit_nowait(append(log, i)) for i in range(9)]
     await gate.reached(1)
@@ -56,7 +57,8 @@ async def test_a_raised_concurrency_admits_producers_for_the_places_in_the_queue
 
 @pytest.mark.parametrize(("size", "admitted"), [(2, 1), (4, 3), (0, 5), (100, 5)])
 async def test_a_raised_queue_size_admits_producers_in_order(size: int, admitted: int) -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     jobs = fill(pool, gate)
     producers = await park(pool, *[append(log, i) for i in range(5)])
     pool.max_queue_size = size
@@ -82,7 +84,8 @@ async def test_what_was_raised_can_be_used_in_the_same_moment() -> None:
 
 
 async def test_a_newcomer_does_not_take_what_was_raised_from_producers_in_line() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     jobs = fill(pool, gate)
     producers = await park(pool, append(log, 1), append(log, 2))
     pool.max_queue_size = 3
@@ -114,7 +117,8 @@ async def test_a_lowered_concurrency_interrupts_nobody_and_shrinks_as_jobs_end()
 
 
 async def test_a_lowered_concurrency_sends_jobs_that_have_not_begun_back_to_the_front() -> None:
-    pool, load, log = NbAioPool(4, 2), Load(), []  # type: ignore[var-annotated]
+    pool, load = NbAioPool(4, 2), Load()
+    log: List[Any] = []
 
     async def job(i: int) -> None:
         log.append(i)
@@ -199,7 +203,8 @@ async def test_a_job_may_resize_its_own_pool() -> None:
 
 
 async def test_the_limit_holds_at_every_start_while_it_changes() -> None:
-    pool, over = NbAioPool(1, 100), []  # type: ignore[var-annotated]
+    pool = NbAioPool(1, 100)
+    over: List[Any] = []
     inside = 0
 
     async def job() -> None:

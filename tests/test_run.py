@@ -48,7 +48,8 @@ async def test_run_raises_the_exception_also_when_it_had_to_wait() -> None:
 
 
 async def test_run_in_an_idle_pool_needs_no_turn_of_the_loop() -> None:
-    pool, turned = NbAioPool(1, 1), []  # type: ignore[var-annotated]
+    pool = NbAioPool(1, 1)
+    turned: List[Any] = []
     await turns()
     asyncio.get_running_loop().call_soon(turned.append, True)
     assert await pool.run(value("at once")) == "at once"
@@ -56,7 +57,8 @@ async def test_run_in_an_idle_pool_needs_no_turn_of_the_loop() -> None:
 
 
 async def test_run_takes_its_turn_behind_jobs_accepted_earlier() -> None:
-    pool, gate, log = NbAioPool(1, 10), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 10), Gate()
+    log: List[Any] = []
     jobs = [pool.submit_nowait(gate.hold())]
     jobs += [pool.submit_nowait(append(log, i)) for i in range(3)]
     caller = asyncio.ensure_future(pool.run(append(log, "run")))
@@ -68,7 +70,8 @@ async def test_run_takes_its_turn_behind_jobs_accepted_earlier() -> None:
 
 
 async def test_run_does_not_start_before_accepted_jobs_that_have_slots_but_took_no_step_yet() -> None:
-    pool, log = NbAioPool(5, 5), []  # type: ignore[var-annotated]
+    pool = NbAioPool(5, 5)
+    log: List[Any] = []
     jobs = [pool.submit_nowait(append(log, i)) for i in range(3)]
     await pool.run(append(log, "run"))
     assert log == [0, 1, 2, "run"]
@@ -134,7 +137,8 @@ async def test_a_running_run_takes_a_slot() -> None:
 
 @pytest.mark.parametrize("limit", [1, 4])
 async def test_many_runs_start_in_order_and_keep_the_limit(limit: int) -> None:
-    pool, load, started = NbAioPool(limit, 2), Load(), []  # type: ignore[var-annotated]
+    pool, load = NbAioPool(limit, 2), Load()
+    started: List[Any] = []
 
     async def job(i: int) -> int:
         started.append(i)
@@ -156,7 +160,8 @@ async def test_a_job_of_run_may_use_the_rest_of_its_pool() -> None:
 
 @pytest.mark.parametrize("busy", [False, True], ids=["at once", "from the queue"])
 async def test_run_sees_the_callers_context_and_does_not_change_it(busy: bool) -> None:
-    pool, gate, seen = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    seen: List[Any] = []
 
     async def job() -> None:
         seen.append(variable.get())
@@ -181,7 +186,8 @@ async def test_run_sees_the_callers_context_and_does_not_change_it(busy: bool) -
 
 
 async def test_two_runs_of_one_caller_do_not_see_each_others_variables() -> None:
-    pool, seen = NbAioPool(1, 1), []  # type: ignore[var-annotated]
+    pool = NbAioPool(1, 1)
+    seen: List[Any] = []
 
     async def job(text: str) -> None:
         seen.append(variable.get("unset"))

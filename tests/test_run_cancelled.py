@@ -29,7 +29,8 @@ async def started(pool: NbAioPool, busy: bool, inside: Gate, job: Any) -> Tuple[
 
 @both_ways
 async def test_the_caller_is_not_resumed_before_the_cleanup_of_the_job_has_ended(busy: bool) -> None:
-    pool, inside, cleaning, log = NbAioPool(1, 1), Gate(), Gate(), []  # type: ignore[var-annotated]
+    pool, inside, cleaning = NbAioPool(1, 1), Gate(), Gate()
+    log: List[Any] = []
 
     async def job() -> None:
         try:
@@ -92,7 +93,8 @@ async def test_a_job_that_answers_a_cancellation_with_an_error_raises_it_in_the_
 
 @both_ways
 async def test_a_second_cancellation_reaches_the_cleanup_of_the_job(busy: bool) -> None:
-    pool, inside, cleaning, log = NbAioPool(1, 1), Gate(), Gate(), []  # type: ignore[var-annotated]
+    pool, inside, cleaning = NbAioPool(1, 1), Gate(), Gate()
+    log: List[Any] = []
 
     async def job() -> None:
         try:
@@ -116,7 +118,8 @@ async def test_a_second_cancellation_reaches_the_cleanup_of_the_job(busy: bool) 
 
 
 async def test_cancelled_in_the_queue_the_job_never_starts() -> None:
-    pool, gate, log = NbAioPool(1, 2), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 2), Gate()
+    log: List[Any] = []
     job, coro = pool.submit_nowait(gate.hold()), append(log, "ran")
     caller = asyncio.ensure_future(pool.run(coro))
     await gate.reached(1)
@@ -150,7 +153,8 @@ async def test_cancelled_while_it_waits_for_room_nothing_was_submitted() -> None
 
 async def test_cancelled_at_any_moment_around_its_start_the_job_runs_wholly_or_not_at_all() -> None:
     for delay in range(8):
-        pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+        pool, gate = NbAioPool(1, 1), Gate()
+        log: List[Any] = []
 
         async def job(log: List[str]) -> None:
             log.append("began")
@@ -172,7 +176,8 @@ async def test_cancelled_at_any_moment_around_its_start_the_job_runs_wholly_or_n
 
 
 async def test_a_timeout_around_run_ends_after_the_cleanup() -> None:
-    pool, log = NbAioPool(1, 1), []  # type: ignore[var-annotated]
+    pool = NbAioPool(1, 1)
+    log: List[Any] = []
 
     async def job() -> None:
         try:

@@ -18,7 +18,7 @@ from nb_aiopool import NbAioPool, PoolFull, PoolStopped
 from support import accounting, is_closed, outcome, turns
 
 SEED = int(os.environ.get("NB_AIOPOOL_SEED", "7"))
-ROUNDS = 250
+ROUNDS = 150
 
 
 class Storm:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -112,7 +112,8 @@ async def test_a_cancelled_producer_has_submitted_nothing_and_closes_its_corouti
 
 @pytest.mark.parametrize("victim", [0, 1, 2, 3])
 async def test_a_cancelled_producer_costs_the_others_nothing(victim: int) -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     jobs = fill(pool, gate)
     producers = await park(pool, *[append(log, i) for i in range(4)])
     producers[victim].cancel()
@@ -127,7 +128,8 @@ async def test_a_cancelled_producer_costs_the_others_nothing(victim: int) -> Non
 
 
 async def test_a_producer_cancelled_in_the_moment_it_is_admitted_has_submitted_nothing() -> None:
-    pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 1), Gate()
+    log: List[Any] = []
     running, queued = fill(pool, gate)
     coro = append(log, "cancelled")
     first, second = await park(pool, coro, append(log, "next"))
@@ -148,7 +150,8 @@ async def test_a_producer_cancelled_in_the_moment_it_is_admitted_has_submitted_n
 async def test_a_producer_cancelled_just_after_a_job_ended_has_submitted_nothing() -> None:
     # The same, for each number of turns that may lie between the end of a job and the cancellation.
     for delay in range(6):
-        pool, gate, log = NbAioPool(1, 1), Gate(), []  # type: ignore[var-annotated]
+        pool, gate = NbAioPool(1, 1), Gate()
+        log: List[Any] = []
         jobs = fill(pool, gate)
         first, second = await park(pool, append(log, "first"), append(log, "second"))
         gate.release()
@@ -221,7 +224,8 @@ async def test_without_blocking_a_pool_that_has_room_accepts() -> None:
 
 
 async def test_a_job_whose_future_is_dropped_runs_nevertheless() -> None:
-    pool, gate, log = NbAioPool(1, 2), Gate(), []  # type: ignore[var-annotated]
+    pool, gate = NbAioPool(1, 2), Gate()
+    log: List[Any] = []
     pool.submit_nowait(gate.hold())
     pool.submit_nowait(append(log, "ran"))
     await gate.reached(1)
@@ -232,7 +236,8 @@ async def test_a_job_whose_future_is_dropped_runs_nevertheless() -> None:
 
 
 async def test_a_pool_that_is_dropped_finishes_its_jobs() -> None:
-    gate, log = Gate(), []  # type: ignore[var-annotated]
+    gate = Gate()
+    log: List[Any] = []
     pool = NbAioPool(1, 5)
     held = pool.submit_nowait(gate.hold("held"))
     last = pool.submit_nowait(append(log, "last"))

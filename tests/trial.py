@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
 from model import Entry, Model
 from nb_aiopool import NbAioPool, PoolFull, PoolStopped
@@ -48,6 +48,7 @@ class Trial:
         self.started: List[int] = []
         self.work: List[Work] = []
         self.batches: Dict[asyncio.Task[Any], List[Work]] = {}
+        self.runs_of_batches: Set[asyncio.Task[Any]] = set()  # those that wait for the results as well
         self.joins: List[asyncio.Task[Any]] = []
         self.highest_running = 0
         self.highest_queued = 0
@@ -151,6 +152,8 @@ class Trial:
         in_queue = work.place == "queue"
         held = work.future if work.future is not None else work.producer
         assert held is not None
+        if work.given:
+            self.orphan(work)  # a future that is cancelled cannot take an exception any more
         assert held.cancel() is True
         if work.given:
             work.expected = ("cancelled", None)  # such a future is cancelled at once, whatever its job does

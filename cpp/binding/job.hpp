@@ -25,7 +25,7 @@ struct Job {
     PyObject* context;
     /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
     PyObject* waits_on;
-    PyObject* thrown;     // what the next step throws into the coroutine
+    PyObject* thrown;     // what the next step throws into the coroutine; in the end, the CancelledError it ended with
     PyObject* sink;       // the future= that gets the outcome as well
     PyObject* name;       // null: made of the number
     PyObject* cancel_message;
@@ -62,7 +62,8 @@ bool step_job(Job* job) noexcept;
 /// End a job that was accepted. The pool's counts are right before any other code runs.
 void end_with_result(Job* job, PyObject* result) noexcept;
 void end_with_exception(Job* job, PyObject* exception) noexcept;
-void end_cancelled(Job* job, PyObject* message) noexcept;
+/// `error` is the CancelledError that the coroutine ended with; null if it did not raise one.
+void end_cancelled(Job* job, PyObject* message, Ref error) noexcept;
 
 /// As Task.cancel. Guarantees: 1 or 0; -1 with an exception set.
 int cancel_job(Job* job, PyObject* message) noexcept;

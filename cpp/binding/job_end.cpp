@@ -50,7 +50,6 @@ void tell_sink(Job* job, PyObject* method, PyObject* value) noexcept {
 void let_go(Job* job) noexcept {
     Ref pool = Ref::own(as_object(std::exchange(job->pool, nullptr)));
     Ref waits_on = Ref::own(std::exchange(job->waits_on, nullptr));
-    Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
     Ref sink = Ref::own(std::exchange(job->sink, nullptr));
     Ref message = Ref::own(std::exchange(job->cancel_message, nullptr));
 }
@@ -113,8 +112,10 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     conclude(job);
 }
 
-void end_cancelled(Job* job, PyObject* message) noexcept {
+void end_cancelled(Job* job, PyObject* message, Ref error) noexcept {
     Ref alive = detach(job, Outcome::cancelled);
+    Ref kept = Ref::share(message);
+    Ref old = Ref::own(std::exchange(job->thrown, error.release()));
     if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
     if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
     conclude(job);

@@ -157,11 +157,12 @@ void obey(Job* job, PyObject* yielded) noexcept {
     if (yielded == job->self) return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
     if (yielded == Py_None) return want_step(job);
     Ref blocking = Ref::own(PyObject_GetAttr(yielded, state->future_blocking.get()));
+    if (PyType_Check(yielded)) blocking.reset();  // the class of a future has the attribute, but is none
     if (blocking && blocking.get() != Py_None) {
         if (!wait_for(job, yielded, blocking.get())) throw_later(job, take_raised());
         return;
     }
-    if (!blocking && !PyErr_ExceptionMatches(PyExc_AttributeError)) return throw_later(job, take_raised());
+    if (PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_AttributeError)) return throw_later(job, take_raised());
     PyErr_Clear();
     throw_later(job, PyGen_CheckExact(yielded)
                          ? complaint("yield was used instead of yield from for generator in job %R with %R", job, yielded)
@@ -191,7 +192,7 @@ bool end_raised(Job* job, Ref exception) noexcept {
         Ref args = Ref::own(PyObject_GetAttrString(exception.get(), "args"));
         PyErr_Clear();
         const bool has_message = args && PyTuple_Check(args.get()) && PyTuple_GET_SIZE(args.get()) > 0;
-        end_cancelled(job, has_message ? PyTuple_GET_ITEM(args.get(), 0) : nullptr);
+        end_cancelled(job, has_message ? PyTuple_GET_ITEM(args.get(), 0) : nullptr, std::move(exception));
         return true;
     }
     end_with_exception(job, exception.get());
@@ -234,7 +235,7 @@ bool step_job(Job* job) noexcept {
     if (job->must_cancel) {
         // Asked to be cancelled in its very last step.
         job->must_cancel = false;
-        end_cancelled(job, job->cancel_message);
+        end_cancelled(job, job->cancel_message, Ref());
     } else {
         end_with_result(job, value.get());
     }

@@ -84,25 +84,9 @@ void job_dealloc(PyObject* self) noexcept {
 
 // -- Methods -------------------------------------------------------------------------------------------------------
 
-/// Parses one optional argument that may be given by name. Guarantees: false with TypeError set.
-bool parse_optional(const char* function, const char* name, PyObject* const* args, Py_ssize_t count, PyObject* names,
-                    PyObject** value) noexcept {
-    const Py_ssize_t keywords = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
-    if (count + keywords > 1) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most 1 argument (%zd given)", function, count + keywords);
-        return false;
-    }
-    if (keywords == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", function, PyTuple_GET_ITEM(names, 0));
-        return false;
-    }
-    if (count + keywords == 1) *value = args[0];
-    return true;
-}
-
 PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
     PyObject* message = Py_None;
-    if (!parse_optional("cancel", "msg", args, count, names, &message)) return nullptr;
+    if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
     const int answer = cancel_job(job_of(self), message);
     return answer < 0 ? nullptr : PyBool_FromLong(answer);
 }
@@ -173,6 +157,45 @@ PyObject* job_set_exception(PyObject*, PyObject*) noexcept {
     return nullptr;
 }
 
+// A job that was cancelled gives whoever asks first the very CancelledError that its coroutine ended with, traceback
+// and all, as a Task does; then it lets go of it, for the traceback may lead back to the job.
+
+/// Guarantees: the error, or null if there is none to give.
+Ref take_cancelled_error(PyObject* self) noexcept {
+    Job* job = job_of(self);
+    if (job->entry.place != Place::outside || job->thrown == nullptr) return Ref();
+    return Ref::own(std::exchange(job->thrown, nullptr));
+}
+
+PyObject* job_result(PyObject* self, PyObject*) noexcept {
+    Ref error = take_cancelled_error(self);
+    if (!error) return call(job_of(self)->state->future_result.get(), self).release();
+    raise(std::move(error));
+    return nullptr;
+}
+
+PyObject* job_exception(PyObject* self, PyObject*) noexcept {
+    Ref error = take_cancelled_error(self);
+    if (!error) return call(job_of(self)->state->future_exception.get(), self).release();
+    raise(std::move(error));
+    return nullptr;
+}
+
+PyObject* job_make_cancelled_error(PyObject* self, PyObject*) noexcept {
+    Ref error = take_cancelled_error(self);
+    if (error) return error.release();
+    State* state = job_of(self)->state;
+    if (state->future_cancelled_error) return call(state->future_cancelled_error.get(), self).release();
+    return new_cancelled_error(state, nullptr).release();
+}
+
+PyObject* job_iter(PyObject* self) noexcept {
+    Ref error = take_cancelled_error(self);
+    if (!error) return Py_TYPE(self)->tp_base->tp_iter(self);
+    raise(std::move(error));
+    return nullptr;
+}
+
 PyObject* job_repr(PyObject* self) noexcept {
     const int entered = Py_ReprEnter(self);
     if (entered != 0) return entered > 0 ? PyUnicode_FromString("<Job ...>") : nullptr;
@@ -223,6 +246,9 @@ PyMethodDef job_methods[] = {
      "get_stack($self, *, limit=None)\n--\n\nReturn the stack frames of the job's coroutine, as Task.get_stack does."},
     {"print_stack", as_function(job_print_stack), METH_VARARGS | METH_KEYWORDS,
      "print_stack($self, *, limit=None, file=None)\n--\n\nPrint the job's stack or traceback, as Task.print_stack does."},
+    {"result", job_result, METH_NOARGS, "result($self)\n--\n\nReturn the result, or raise the exception, that the job ended with."},
+    {"exception", job_exception, METH_NOARGS, "exception($self)\n--\n\nReturn the exception that the job ended with, or None."},
+    {"_make_cancelled_error", job_make_cancelled_error, METH_NOARGS, "_make_cancelled_error($self)\n--\n\n"},
     {"set_result", job_set_result, METH_O, "set_result($self, result, /)\n--\n\nRefused: a job gets its result from its coroutine."},
     {"set_exception", job_set_exception, METH_O,
      "set_exception($self, exception, /)\n--\n\nRefused: a job gets its exception from its coroutine."},
@@ -244,6 +270,8 @@ PyType_Slot job_slots[] = {{Py_tp_doc, const_cast<char*>("An asyncio.Future that
                            {Py_tp_clear, as_slot(job_clear)},
                            {Py_tp_finalize, as_slot(job_finalize)},
                            {Py_tp_repr, as_slot(job_repr)},
+                           {Py_tp_iter, as_slot(job_iter)},
+                           {Py_am_await, as_slot(job_iter)},
                            {Py_tp_methods, job_methods},
                            {Py_tp_getset, job_members},
                            {0, nullptr}};

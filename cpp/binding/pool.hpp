@@ -27,6 +27,7 @@ struct PoolObject {
     PyObject* guard;         // what asyncio.all_tasks shows while the pool is busy
     PyObject* idle_waiters;  // dict of futures, or null
     PyObject* spare_turn;    // one Turn kept for the next run()
+    PyObject* handle;        // see pool_ending
     Executing* executing;
     bool pump_scheduled;
     bool in_pass;
@@ -102,11 +103,14 @@ void register_job(PoolObject* pool, Job* job) noexcept;
 
 // -- The ways in (pool_entrance.cpp) --------------------------------------------------------------------------------
 
-PyObject* pool_submit_nowait(PyObject* self, PyObject* awaitable) noexcept;
+PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;
 PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept;
 /// Raises TypeError if this is nothing that a pool can run.
 PyObject* pool_check(PyObject* self, PyObject* awaitable) noexcept;
+
+/// Calls close(), if there is such a method; an error goes to the loop's exception handler.
+PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept;
 
 /// How many jobs the pool would accept now.
 PyObject* pool_room(PyObject* self, PyObject*) noexcept;
@@ -118,6 +122,12 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
 
 PyObject* pool_close(PyObject* self, PyObject*) noexcept;
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
+/// A function that does what pool_abandon does without holding the pool, and nothing once the pool is gone. The garbage
+/// collector calls weak references' callbacks before any finaliser: only there can coroutines that never began be closed
+/// before they complain.
+PyObject* pool_ending(PyObject* self, PyObject*) noexcept;
+void close_handle(PoolObject* pool) noexcept;
+
 /// Ends whatever is left of a loop that will not run again, silently. Requires: nothing of the pool executes.
 PyObject* pool_abandon(PyObject* self, PyObject*) noexcept;
 

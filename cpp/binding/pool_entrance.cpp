@@ -139,12 +139,29 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
     return stand_in_line(pool, std::move(job));
 }
 
+/// Guarantees: false with TypeError or ValueError set.
+bool is_own_job(PoolObject* pool, PyObject* object) noexcept {
+    if (Py_TYPE(object) != pool->state->job_type) {
+        PyErr_Format(PyExc_TypeError, "a Job is required, got %R", object);
+        return false;
+    }
+    const PoolObject* owner = job_of(object)->pool;  // null once it has ended
+    if (owner != nullptr && owner != pool) PyErr_SetString(PyExc_ValueError, "the Job belongs to another pool");
+    return owner == nullptr || owner == pool;
+}
+
 int truth(PyObject* object) noexcept { return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object); }
 
 }  // namespace
 
-PyObject* pool_submit_nowait(PyObject* self, PyObject* awaitable) noexcept {
+PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
     PoolObject* pool = pool_of(self);
+    PyObject* awaitable = nullptr;
+    if (!parse_one("submit_nowait", "coro", args, count, names, awaitable)) return nullptr;
+    if (awaitable == nullptr) {
+        PyErr_SetString(PyExc_TypeError, "submit_nowait() missing 1 required argument: 'coro'");
+        return nullptr;
+    }
     Kind kind = Kind::wrong;
     if (!may_enter(pool, awaitable, kind)) return refuse(pool, awaitable);
     return offer(pool, awaitable, kind, false, nullptr);
@@ -191,10 +208,11 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
         good = false;
     }
     if (!good) {
-        // Those that were wrapped; the caller closes what it passed.
+        // Only the coroutines that were made here: the caller closes what it passed.
         RaisedAside aside;
         for (Py_ssize_t i = 0; jobs && i < PyList_GET_SIZE(jobs.get()); ++i) {
-            close_coroutine(pool, job_of(PyList_GET_ITEM(jobs.get(), i))->coro);
+            PyObject* coro = job_of(PyList_GET_ITEM(jobs.get(), i))->coro;
+            if (i >= PyList_GET_SIZE(awaitables) || PyList_GET_ITEM(awaitables, i) != coro) close_coroutine(pool, coro);
         }
         return nullptr;
     }
@@ -213,6 +231,11 @@ PyObject* pool_check(PyObject* self, PyObject* awaitable) noexcept {
     return kind_of(pool_of(self)->state, awaitable) == Kind::wrong ? nullptr : new_none();
 }
 
+PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept {
+    close_coroutine(pool_of(self), closable);
+    return new_none();
+}
+
 PyObject* pool_room(PyObject* self, PyObject*) noexcept {
     const Admission& admission = pool_of(self)->admission;
     const std::size_t room = admission.welcomes() ? admission.room() : 0;
@@ -221,6 +244,7 @@ PyObject* pool_room(PyObject* self, PyObject*) noexcept {
 
 PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
     PoolObject* pool = pool_of(self);
+    if (!is_own_job(pool, waiting_job)) return nullptr;
     Job* job = job_of(waiting_job);
     if (job->entry.place == Place::granted) {
         Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
@@ -240,7 +264,8 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
     return nullptr;
 }
 
-PyObject* pool_leave_line(PyObject* /*self*/, PyObject* waiting_job) noexcept {
+PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
+    if (!is_own_job(pool_of(self), waiting_job)) return nullptr;
     Job* job = job_of(waiting_job);
     if (job->entry.place == Place::line || job->entry.place == Place::granted) leave_line(job);
     return new_none();
@@ -258,8 +283,11 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     if (block < 0 || !may_enter(pool, object, kind)) return refuse(pool, object);
     const bool rests = producers_must_rest(pool);
     const bool wrap = kind == Kind::awaitable;
-    if (pool->admission.can_begin()) return run_now(pool, object, wrap, rests, false);
-    if (is_inside(pool)) return run_now(pool, object, wrap, rests, true);
+    const bool as_guest = !pool->admission.can_begin() && is_inside(pool);
+    if (as_guest || pool->admission.can_begin()) {
+        Ref outcome = Ref::own(run_now(pool, object, wrap, rests, as_guest));
+        if (outcome || PyErr_Occurred() != nullptr) return outcome.release();
+    }
     if (block == 0 && !pool->admission.welcomes()) return refuse_full(pool, object);
 
     // Behind those that came earlier, as a job of its own that the caller awaits.

@@ -1,4 +1,6 @@
 // The pool and its event loop: which one it belongs to, and what becomes of the work when that loop is gone.
+#include <new>
+
 #include "binding/job.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
@@ -62,7 +64,42 @@ void end_leftovers(PoolObject* pool) noexcept {
     }
 }
 
+// A capsule that both the pool and its ending own; the pool takes its pointer out when it goes.
+constexpr const char* handle_name = "nb_aiopool._core.pool";
+
+PyObject* end_through_handle(PyObject* handle, PyObject*) noexcept {
+    auto* held = static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
+    if (held == nullptr) return nullptr;
+    PoolObject* pool = *held;
+    if (pool != nullptr && !pool->admission.idle()) end_leftovers(pool);
+    return new_none();
+}
+PyMethodDef end_through_handle_def = {"end_pool", end_through_handle, METH_NOARGS, nullptr};
+
+void free_handle(PyObject* handle) noexcept {
+    delete static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
+}
+
 }  // namespace
+
+void close_handle(PoolObject* pool) noexcept {
+    Ref handle = Ref::own(std::exchange(pool->handle, nullptr));
+    if (handle) *static_cast<PoolObject**>(PyCapsule_GetPointer(handle.get(), handle_name)) = nullptr;
+}
+
+PyObject* pool_ending(PyObject* self, PyObject*) noexcept {
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (pool->handle == nullptr) {
+        auto* held = new (std::nothrow) PoolObject*(pool);
+        if (held == nullptr) return PyErr_NoMemory();
+        pool->handle = PyCapsule_New(static_cast<void*>(held), handle_name, free_handle);
+        if (pool->handle == nullptr) {
+            delete held;
+            return nullptr;
+        }
+    }
+    return PyCFunction_New(&end_through_handle_def, pool->handle);
+}
 
 bool use_running_loop(PoolObject* pool) noexcept {
     State* state = pool->state;

@@ -48,8 +48,7 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     return 0;
 }
 
-/// Ends what is left: in a pool that is garbage together with its jobs nobody else will. Coroutines that never began are
-/// closed here, before they can complain that they were never awaited.
+/// Ends what is left: in a pool that is garbage together with its jobs nobody else will.
 void pool_finalize(PyObject* self) noexcept {
     RaisedAside aside;
     if (pool_of(self)->state != nullptr) Ref::own(pool_abandon(self, nullptr));
@@ -71,6 +70,7 @@ void pool_dealloc(PyObject* self) noexcept {
     PyObject_GC_UnTrack(self);
     PyTypeObject* type = Py_TYPE(self);
     pool_clear(self);
+    close_handle(pool_of(self));
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -165,11 +165,12 @@ PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
 }
 
 PyMethodDef pool_methods[] = {
-    {"submit_nowait", pool_submit_nowait, METH_O,
-     "submit_nowait($self, coro, /)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
+    {"submit_nowait", as_function(pool_submit_nowait), METH_FASTCALL | METH_KEYWORDS,
+     "submit_nowait($self, coro)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
     {"_offer", as_function(pool_offer), METH_FASTCALL, "_offer($self, coro, block, future, /)\n--\n\n"},
     {"_offer_all", pool_offer_all, METH_O, "_offer_all($self, coros, /)\n--\n\n"},
     {"_check", pool_check, METH_O, "_check($self, awaitable, /)\n--\n\n"},
+    {"_discard", pool_discard, METH_O, "_discard($self, closable, /)\n--\n\n"},
     {"_room", pool_room, METH_NOARGS, "_room($self, /)\n--\n\n"},
     {"_take_place", pool_take_place, METH_O, "_take_place($self, job, /)\n--\n\n"},
     {"_leave_line", pool_leave_line, METH_O, "_leave_line($self, job, /)\n--\n\n"},
@@ -181,6 +182,7 @@ PyMethodDef pool_methods[] = {
     {"_cancel_all", pool_cancel_all, METH_NOARGS, "_cancel_all($self, /)\n--\n\n"},
     {"_is_inside", pool_is_inside, METH_NOARGS, "_is_inside($self, /)\n--\n\n"},
     {"_abandon", pool_abandon, METH_NOARGS, "_abandon($self, /)\n--\n\n"},
+    {"_ending", pool_ending, METH_NOARGS, "_ending($self, /)\n--\n\n"},
     {"_renew_guard", pool_renew_guard, METH_NOARGS, "_renew_guard($self, /)\n--\n\n"},
     {"_counts", pool_counts, METH_NOARGS, "_counts($self, /)\n--\n\n"},
     {nullptr, nullptr, 0, nullptr}};

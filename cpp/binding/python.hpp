@@ -210,6 +210,25 @@ inline void set_stop_iteration(PyObject* value) noexcept {
     }
 }
 
+// -- Arguments ----------------------------------------------------------------------------------------------------
+
+/// Parses the one argument of a METH_FASTCALL | METH_KEYWORDS method, given by place or by name. Guarantees: true with
+/// `value` set, or left alone if the argument was not given; false with TypeError set.
+inline bool parse_one(const char* function, const char* name, PyObject* const* args, Py_ssize_t count, PyObject* names,
+                      PyObject*& value) noexcept {
+    const Py_ssize_t keywords = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+    if (count + keywords > 1) {
+        PyErr_Format(PyExc_TypeError, "%s() takes one argument, %s (%zd given)", function, name, count + keywords);
+        return false;
+    }
+    if (keywords == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", function, PyTuple_GET_ITEM(names, 0));
+        return false;
+    }
+    if (count + keywords == 1) value = args[0];
+    return true;
+}
+
 // -- Types --------------------------------------------------------------------------------------------------------
 
 /// Whether instances of a heap type visit and release their type themselves when the base type is static.

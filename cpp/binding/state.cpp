@@ -53,7 +53,12 @@ bool load_asyncio(State& s) noexcept {
     s.future_type = reinterpret_cast<PyTypeObject*>(future.get());
     if (!attribute_into(s.future_set_result, future.get(), "set_result") ||
         !attribute_into(s.future_set_exception, future.get(), "set_exception") ||
-        !attribute_into(s.future_cancel, future.get(), "cancel")) {
+        !attribute_into(s.future_cancel, future.get(), "cancel") ||
+        !attribute_into(s.future_result, future.get(), "result") ||
+#if PY_VERSION_HEX >= 0x03090000
+        !attribute_into(s.future_cancelled_error, future.get(), "_make_cancelled_error") ||
+#endif
+        !attribute_into(s.future_exception, future.get(), "exception")) {
         return false;
     }
     static_cast<void>(future.release());  // kept for as long as the state, through future_type

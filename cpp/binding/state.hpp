@@ -21,6 +21,9 @@ struct State {
     Ref future_set_result;
     Ref future_set_exception;
     Ref future_cancel;
+    Ref future_result;
+    Ref future_exception;
+    Ref future_cancelled_error;  // Future._make_cancelled_error; null on 3.8
 
     // asyncio.
     Ref get_running_loop;

@@ -268,7 +268,15 @@ PyObject* run_now(PoolObject* pool, PyObject* awaitable, bool wrap, bool rest, b
         if (!wrap) close_coroutine(pool, awaitable);
         return nullptr;
     }
-    as_guest ? pool->admission.begin_as_guest(turn->entry) : pool->admission.begin(turn->entry);
+    // Only now: an allocation can start the garbage collector, and that any code.
+    if (as_guest) {
+        pool->admission.begin_as_guest(turn->entry);
+    } else if (pool->admission.can_begin()) {
+        pool->admission.begin(turn->entry);
+    } else {
+        if (wrap) close_coroutine(pool, turn->coro);
+        return nullptr;
+    }
     if (rest) {
         turn->yielded = new_none();
         return self.release();

@@ -34,9 +34,10 @@ inline Turn* turn_of(Entry& entry) noexcept {
     return reinterpret_cast<Turn*>(reinterpret_cast<char*>(&entry) - offsetof(Turn, entry));
 }
 
-/// Runs a coroutine at once, in the caller's task. Requires: the pool can_begin(), or it is a guest in the slot of the
-/// job that executes. `wrap`: it is an awaitable that is not a coroutine. `rest`: gives way to the loop first.
-/// Guarantees: the result; or a Turn to await; or null with the job's exception set.
+/// Runs a coroutine at once, in the caller's task, if the pool can_begin(), or as a guest in the slot of the job that
+/// executes. `wrap`: it is an awaitable that is not a coroutine. `rest`: gives way to the loop first.
+/// Guarantees: the result; or a Turn to await; or null with the job's exception set; or null and no exception, and
+/// nothing done, if the slot was taken by code that ran meanwhile.
 PyObject* run_now(PoolObject* pool, PyObject* awaitable, bool wrap, bool rest, bool as_guest) noexcept;
 
 /// A Turn that awaits a Job, and cancels it when it is dropped.

@@ -18,18 +18,22 @@ namespace nbaio {
 /// Slots, a bounded queue in front of them, and a line of producers in front of the queue.
 ///
 /// A slot is given when an entry is accepted, not when it begins: so `running() <= max_running()` and
-/// `queued() <= max_queued()` hold at every moment, until a limit is lowered. Guarantees, for all time:
+/// `queued() <= max_queued()` hold at every moment, until a limit is lowered. Guarantees, for all time, guests excepted
+/// (begin_as_guest):
 ///  - a free slot means an empty queue;
 ///  - entries start in the order in which they were accepted;
-///  - nobody is accepted while somebody who came earlier stands in line or has a place kept;
+///  - nobody is accepted while somebody who came earlier stands in line or has a place kept (those with a kept place
+///    come in as they come back for it: the caller wakes them in order);
 ///  - `submitted() == succeeded() + failed() + cancelled() + queued() + running()`.
 class Admission {
 public:
     static constexpr std::size_t unbounded = 0;
 
-    /// Requires: max_running > 0.
+    /// Requires: max_running > 0, and the limits can be added without overflow.
     Admission(std::size_t max_running, std::size_t max_queued) noexcept
-        : max_running_(max_running), max_queued_(max_queued) {}
+        : max_running_(max_running), max_queued_(max_queued) {
+        assert(max_running > 0);
+    }
 
     // -- What a newcomer may do ------------------------------------------------------------------------------------
 
@@ -69,13 +73,14 @@ public:
 
     /// Lets an entry run at once. Requires: it is outside, and can_begin().
     void begin(Entry& entry) noexcept {
-        assert(entry.place == Place::outside && free_slots() > 0);
+        assert(entry.place == Place::outside && can_begin());
         ++submitted_;
         take_slot(entry);
         put(entry, Place::running);
     }
 
-    /// Lets an entry run at once in the slot of somebody who waits for it. Requires: it is outside.
+    /// Lets an entry run at once in the slot of somebody who waits for it: it counts as running, but takes neither a slot
+    /// nor anybody's turn. Requires: it is outside.
     void begin_as_guest(Entry& entry) noexcept {
         assert(entry.place == Place::outside);
         ++submitted_;

@@ -6,8 +6,8 @@
 
 namespace nbaio {
 
-/// A share of time, spent by calls. The clock is read at every fourth call only: a reading costs about as much as a
-/// twentieth of the cheapest job. The first three calls are free, so a burst of one or two never reads the clock.
+/// A share of time, spent by calls. The first call is free, so that a burst of one never reads the clock; the second
+/// starts the clock; the third looks at it, and then every fourth: a reading costs a twentieth of the cheapest job.
 ///
 /// Example:
 ///     budget.renew();
@@ -25,26 +25,20 @@ public:
 
     /// Counts a call. Guarantees: once true, true until renewed.
     bool spent() noexcept {
-        if ((++calls_ & 3U) == 0) {
-            check();
+        ++calls_;
+        if (calls_ == 2) {
+            start_ = Clock::now();
+        } else if (calls_ == 3 || (calls_ & 3U) == 0) {
+            spent_ = spent_ || Clock::now() - start_ >= share;
         }
         return spent_;
     }
 
     /// Whether the last call was the one that started the clock.
-    [[nodiscard]] bool begun() const noexcept { return calls_ == 4; }
+    [[nodiscard]] bool begun() const noexcept { return calls_ == 2; }
 
 private:
     using Clock = std::chrono::steady_clock;
-
-    void check() noexcept {
-        const Clock::time_point now = Clock::now();
-        if (calls_ == 4) {
-            start_ = now;
-        } else if (now - start_ >= share) {
-            spent_ = true;
-        }
-    }
 
     Clock::time_point start_;
     std::uint32_t calls_ = 0;

@@ -93,7 +93,9 @@ public:
                 }
             }
         } catch (const Mismatch& mismatch) {
-            FAIL("NBAIO_SEED=", seed_, ", step ", step, ", ", op_names.at(index_of(op)), ": ", mismatch.what());
+            const std::string where = op_names.at(index_of(op));
+            const std::string what = mismatch.what();
+            FAIL("NBAIO_SEED=", seed_, ", step ", step, ", ", where, ": ", what);
         }
     }
 
@@ -224,7 +226,7 @@ std::uint64_t first_seed() {
     if (chosen == nullptr || *chosen == '\0') return 20240229;
     char* end = nullptr;
     const std::uint64_t seed = std::strtoull(chosen, &end, 10);
-    REQUIRE_MESSAGE(*end == '\0', "NBAIO_SEED is not a number: ", chosen);
+    REQUIRE_MESSAGE(*end == '\0', "NBAIO_SEED is not a number: ", std::string(chosen));
     return seed;
 }
 
@@ -238,7 +240,8 @@ TEST_CASE("the admission does what its naive model does, at each of a million ra
     // Whatever the seed, the rarest of these is seen about ten times as often.
     constexpr std::size_t enough = 200;
     for (std::size_t op = 0; op < op_count; ++op) {
-        CAPTURE(op_names.at(op));
+        const std::string name = op_names.at(op);
+        CAPTURE(name);
         CHECK(seen.done.at(op) > enough);
     }
     for (const Place place : {Place::queued, Place::starting, Place::ready, Place::running}) {

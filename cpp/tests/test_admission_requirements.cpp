@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string>
 
 #include "tests/scene.hpp"
 
@@ -39,7 +40,7 @@ TEST_CASE("only an entry that is outside may come in") {
     scene.accept("a");
     scene.line_up("b");
     for (const char name : {'a', 'b'}) {
-        CAPTURE(name);
+        INFO("entry ", std::string(1, name));
         Entry& entry = scene[name];
         CHECK(is_caught([&] { scene.admission.accept(entry); }));
         CHECK(is_caught([&] { scene.admission.begin(entry); }));
@@ -59,7 +60,7 @@ TEST_CASE("only a granted entry may confirm") {
     scene.accept("a");
     scene.line_up("b");
     for (const char name : {'a', 'b', 'c'}) {
-        CAPTURE(name);
+        INFO("entry ", std::string(1, name));
         CHECK(is_caught([&] { scene.admission.confirm(scene[name]); }));
     }
 }
@@ -69,7 +70,7 @@ TEST_CASE("only an entry that waits outside may withdraw") {
     scene.run("a");
     scene.accept("b");
     for (const char name : {'a', 'b', 'c'}) {
-        CAPTURE(name);
+        INFO("entry ", std::string(1, name));
         CHECK(is_caught([&] { scene.admission.withdraw(scene[name]); }));
     }
 }
@@ -80,7 +81,7 @@ TEST_CASE("only a running entry may give way") {
     scene.admission.give_way(scene['a']);
     scene.accept("bc");
     for (const char name : {'a', 'b', 'c', 'd'}) {
-        CAPTURE(name);
+        INFO("entry ", std::string(1, name));
         CHECK(is_caught([&] { scene.admission.give_way(scene[name]); }));
     }
 }
@@ -90,7 +91,7 @@ TEST_CASE("only an accepted entry may finish") {
     scene.line_up("ab");
     scene.admission.admit_next();
     for (const char name : {'a', 'b', 'c'}) {
-        CAPTURE(name);
+        INFO("entry ", std::string(1, name));
         CHECK(is_caught([&] { scene.admission.finish(scene[name], Outcome::succeeded); }));
     }
 }

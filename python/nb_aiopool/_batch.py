@@ -27,7 +27,7 @@ async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[as
     elif isinstance(coros, Iterable):
         await _submit_sync(pool, coros, block, futures)
     else:
-        close_all((coros,))
+        _close_all(pool, (coros,))
         raise TypeError(f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__})")
 
 
@@ -47,8 +47,8 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
                     break  # enough to know that not all fit: the input may have no end
             futures.extend(pool._offer_all(drawn))
     except BaseException:
-        close_all(drawn)
-        _close_rest(source, coros)
+        _close_all(pool, drawn)
+        _close_rest(pool, source, coros)
         raise
 
 
@@ -67,32 +67,36 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
                     break
             futures.extend(pool._offer_all(drawn))
     except BaseException:
-        close_all(drawn)
+        _close_all(pool, drawn)
         await _aclose(source)
         raise
 
 
-def _close_rest(source: Iterator[Any], coros: Iterable[Any]) -> None:
+def _close_rest(pool: NbAioPool, source: Iterator[Any], coros: Iterable[Any]) -> None:
     """Close what was not drawn: a generator itself; of a collection, the coroutines that it holds already."""
-    close = getattr(source, "close", None)
-    if close is not None:
-        close()
+    if hasattr(source, "close"):
+        pool._discard(source)
     elif source is not coros or type(source) in _iterators_of_collections:
-        close_all(source)
+        _close_all(pool, source)
 
 
-def close_all(coros: Iterable[Any]) -> None:
+def _close_all(pool: NbAioPool, coros: Iterable[Any]) -> None:
     """Close all the coroutines of an iterable, so that none of them is left un-awaited."""
     for coro in coros:
-        close = getattr(coro, "close", None)
-        if close is not None and hasattr(coro, "send"):
-            close()
+        if hasattr(coro, "send"):  # else it is no coroutine, and its close() means something else
+            pool._discard(coro)
 
 
 async def _aclose(source: AsyncIterator[Any]) -> None:
     aclose = getattr(source, "aclose", None)
-    if aclose is not None:
+    if aclose is None:
+        return
+    try:
         await aclose()
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the input of a batch failed to close", "exception": error, "asyncgen": source}
+        )
 
 
 async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from nb_aiopool._core import Pool
 
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+# Every pool that was used, by identity. The references must be reachable themselves, or their callbacks are not called.
+_pools: Dict[int, weakref.ref[Pool]] = {}
 
 
 class Guard(asyncio.Future):  # type: ignore[type-arg]
@@ -83,17 +84,29 @@ def _is_idle(pool: Pool) -> bool:
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
     """Return the guard of a pool in a loop. In debug mode each job is registered by itself, and the guard is not."""
-    _pools.add(pool)
+    if id(pool) not in _pools:
+        _end_with(pool)
     guard = Guard(pool, loop)
     if not debug:
         asyncio.tasks._register_task(guard)  # type: ignore[arg-type]
     return guard
 
 
+def _end_with(pool: Pool) -> None:
+    """End what the pool still holds when it becomes garbage together with its jobs."""
+    key, end = id(pool), pool._ending()
+
+    def gone(_: weakref.ref[Pool]) -> None:
+        del _pools[key]
+        end()
+
+    _pools[key] = weakref.ref(pool, gone)
+
+
 @atexit.register
 def _abandon_leftovers() -> None:
     """At the interpreter's exit, close what loops that no longer run have left, before it can complain."""
-    for pool in list(_pools):
-        loop = pool._loop
-        if loop is not None and not loop.is_running():
+    for pool in [reference() for reference in list(_pools.values())]:
+        loop = None if pool is None else pool._loop
+        if pool is not None and loop is not None and not loop.is_running():
             pool._abandon()
