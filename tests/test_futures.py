@@ -170,7 +170,9 @@ async def test_an_exception_that_nobody_retrieves_is_reported_once_and_names_the
     assert reports == []
 
 
-async def test_the_exception_of_a_job_whose_future_was_never_kept_is_reported_once(reports: List[Any]) -> None:
+async def test_the_exception_of_a_job_whose_future_was_never_kept_is_reported_once(
+    reports: List[Any],
+) -> None:
     pool, errors = NbAioPool(1, 2), [LookupError(str(i)) for i in range(3)]
     for error in errors:
         pool.submit_nowait(raises(error))
@@ -180,9 +182,14 @@ async def test_the_exception_of_a_job_whose_future_was_never_kept_is_reported_on
     assert [report["exception"] for report in reports] == errors
 
 
+def raised_by_result(job: Any) -> None:
+    with pytest.raises(LookupError):
+        job.result()
+
+
 RETRIEVALS = {
     "exception": lambda job: job.exception(),
-    "result": lambda job: pytest.raises(LookupError, job.result),
+    "result": raised_by_result,
     "cancel": lambda job: job.cancel(),
     "wait": lambda job: asyncio.gather(job, return_exceptions=True),
 }
@@ -254,7 +261,7 @@ async def test_a_finished_job_that_refers_to_itself_is_collected() -> None:
     cell: List[Any] = []
 
     async def work() -> Any:
-        return cell
+        return cell  # noqa: F821  # deleted only when the job has ended
 
     cell.append(pool.submit_nowait(work()))
     await cell[0]

@@ -70,7 +70,13 @@ async def test_a_job_keeps_its_context_over_every_kind_of_suspension() -> None:
         VAR.set("mine")
         future = loop.create_future()
         loop.call_soon(future.set_result, None)
-        for waiting in (asyncio.sleep(0), asyncio.sleep(0.001), future, loop.run_in_executor(None, int), turns()):
+        for waiting in (
+            asyncio.sleep(0),
+            asyncio.sleep(0.001),
+            future,
+            loop.run_in_executor(None, int),
+            turns(),
+        ):
             await waiting
             seen.append(VAR.get())
         loop.call_soon(lambda: seen.append("callback: %s" % VAR.get()))

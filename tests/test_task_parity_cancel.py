@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any, Coroutine, List
 
@@ -11,7 +12,9 @@ import pytest
 from nb_aiopool import NbAioPool
 from support import Gate, outcome, turns
 
-futures_have_messages = pytest.mark.skipif(sys.version_info < (3, 9), reason="Future.cancel takes a message from 3.9 on")
+futures_have_messages = pytest.mark.skipif(
+    sys.version_info < (3, 9), reason="Future.cancel takes a message from 3.9 on"
+)
 
 
 def spawn(coro: Coroutine[Any, Any, Any]) -> Any:
@@ -66,7 +69,7 @@ async def test_a_job_may_be_cancelled_at_each_of_its_steps(steps: int) -> None:
     assert begun == list(range(min(steps, 4)))
     assert job.cancel() is True
     assert await cancelled_with(job) == ()
-    assert log == (begun + ["cancelled"] if begun else [])
+    assert log == ([*begun, "cancelled"] if begun else [])
 
 
 async def test_cancelling_what_a_job_waits_for_cancels_the_job() -> None:
@@ -98,10 +101,8 @@ async def test_a_cancellation_that_was_caught_is_over() -> None:
     first, second = new_future(), new_future()
 
     async def work() -> Any:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await first
-        except asyncio.CancelledError:
-            pass
         return await second
 
     job = spawn(work())

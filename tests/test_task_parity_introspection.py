@@ -89,7 +89,9 @@ async def test_jobs_have_unique_names_with_growing_numbers() -> None:
     assert [job.get_name() for job in jobs] == names
 
 
-@pytest.mark.parametrize(("name", "text"), [("mine", "mine"), (123, "123"), ({6}, "{6}"), (None, "None")], ids=str)
+@pytest.mark.parametrize(
+    ("name", "text"), [("mine", "mine"), (123, "123"), ({6}, "{6}"), (None, "None")], ids=str
+)
 async def test_a_name_can_be_set_and_is_text(name: Any, text: str) -> None:
     job = spawn(value())
     job.set_name(name)
@@ -120,11 +122,17 @@ async def test_the_repr_shows_name_coroutine_and_place() -> None:
     queued.set_name("q")
     await gate.reached(1)
     where = re.escape(__file__)
-    assert re.match(r"<Job running name='r' coro=<wait_here\(\) running at %s:\d+> wait_for=<Future" % where, repr(running))
+    assert re.match(
+        r"<Job running name='r' coro=<wait_here\(\) running at %s:\d+> wait_for=<Future" % where,
+        repr(running),
+    )
     assert re.match(r"<Job queued name='q' coro=<value\(\) running at \S+support\.py:\d+>", repr(queued))
     gate.open()
     await asyncio.gather(running, queued)
-    assert re.match(r"<Job finished name='r' coro=<wait_here\(\) done, defined at %s:\d+> result='result'" % where, repr(running))
+    assert re.match(
+        r"<Job finished name='r' coro=<wait_here\(\) done, defined at %s:\d+> result='result'" % where,
+        repr(running),
+    )
 
 
 async def test_the_repr_names_the_line_where_the_coroutine_is() -> None:

@@ -19,21 +19,21 @@ enum EntryKind : std::uint8_t { job_entry, turn_entry };
 struct Job {
     Entry entry;
     State* state;
-    PyObject* self;       // the Future that this is part of; not owned
-    PoolObject* pool;     // owned until the job has ended
-    PyObject* coro;       // kept after the end, as a Task does
+    PyObject* self;    // the Future that this is part of; not owned
+    PoolObject* pool;  // owned until the job has ended
+    PyObject* coro;    // kept after the end, as a Task does
     PyObject* context;
     /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
     PyObject* waits_on;
-    PyObject* thrown;     // what the next step throws into the coroutine; in the end, the CancelledError it ended with
-    PyObject* sink;       // the future= that gets the outcome as well
-    PyObject* name;       // null: made of the number
+    PyObject* thrown;  // what the next step throws into the coroutine; in the end, the CancelledError it ended with
+    PyObject* sink;    // the future= that gets the outcome as well
+    PyObject* name;    // null: made of the number
     PyObject* cancel_message;
     std::uint64_t number;
     std::uint32_t cancels_requested;
-    bool must_cancel;     // the next step raises CancelledError
-    bool stepping;        // the coroutine executes, or what it yielded is being looked at
-    bool registered;      // in asyncio.all_tasks (debug mode)
+    bool must_cancel;  // the next step raises CancelledError
+    bool stepping;     // the coroutine executes, or what it yielded is being looked at
+    bool registered;   // in asyncio.all_tasks (debug mode)
 };
 
 /// Requires: `self` is a Job. The fields are the last of the object: the type has no subclasses.

@@ -63,8 +63,8 @@ bool call_soon_in_context(Job* job, PyMethodDef* callback) noexcept {
     State* state = job->state;
     Ref bound = Ref::own(PyCFunction_New(callback, job->self));
     if (!bound) return false;
-    return static_cast<bool>(call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(),
-                                                      bound.get(), job->context));
+    return static_cast<bool>(call_method_with_keyword(job->pool->loop, state->call_soon.get(),
+                                                      state->context_keyword.get(), bound.get(), job->context));
 }
 
 /// Lets the job have its next step once the loop's other callbacks had their turn.
@@ -92,8 +92,8 @@ PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
         // A future that calls back from within add_done_callback: take it as if it had been done a little later.
         Ref bound = Ref::own(PyCFunction_New(&wake_up_def, self));
         if (!bound) return nullptr;
-        return call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(), bound.get(),
-                                        future, job->context)
+        return call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(),
+                                        bound.get(), future, job->context)
             .release();
     }
     // Throw what the future failed with, as Task does: a coroutine may have yielded it without asking for the result.
@@ -162,11 +162,13 @@ void obey(Job* job, PyObject* yielded) noexcept {
         if (!wait_for(job, yielded, blocking.get())) throw_later(job, take_raised());
         return;
     }
-    if (PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_AttributeError)) return throw_later(job, take_raised());
+    if (PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return throw_later(job, take_raised());
     PyErr_Clear();
-    throw_later(job, PyGen_CheckExact(yielded)
-                         ? complaint("yield was used instead of yield from for generator in job %R with %R", job, yielded)
-                         : complaint("Job %R got bad yield: %R", job, yielded));
+    throw_later(job,
+                PyGen_CheckExact(yielded)
+                    ? complaint("yield was used instead of yield from for generator in job %R with %R", job, yielded)
+                    : complaint("Job %R got bad yield: %R", job, yielded));
 }
 
 // -- The step --------------------------------------------------------------------------------------------------------

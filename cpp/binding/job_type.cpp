@@ -147,7 +147,8 @@ PyObject* job_print_stack(PyObject* self, PyObject* args, PyObject* keywords) no
 }
 
 PyObject* job_set_result(PyObject*, PyObject*) noexcept {
-    PyErr_SetString(PyExc_RuntimeError, "Job does not support set_result operation: its result is what the coroutine returns");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "Job does not support set_result operation: its result is what the coroutine returns");
     return nullptr;
 }
 
@@ -232,7 +233,8 @@ PyObject* job_place(PyObject* self, void*) noexcept {
 
 PyMethodDef job_methods[] = {
     {"cancel", as_function(job_cancel), METH_FASTCALL | METH_KEYWORDS,
-     "cancel($self, msg=None)\n--\n\nDrop the job if it has not begun, else raise CancelledError inside it at its await, as\n"
+     "cancel($self, msg=None)\n--\n\nDrop the job if it has not begun, else raise CancelledError inside it at its "
+     "await, as\n"
      "Task.cancel does. Return whether the job may still be cancelled by it."},
     {"cancelling", job_cancelling, METH_NOARGS,
      "cancelling($self)\n--\n\nReturn how many cancellations were requested and not taken back."},
@@ -245,11 +247,15 @@ PyMethodDef job_methods[] = {
     {"get_stack", as_function(job_get_stack), METH_VARARGS | METH_KEYWORDS,
      "get_stack($self, *, limit=None)\n--\n\nReturn the stack frames of the job's coroutine, as Task.get_stack does."},
     {"print_stack", as_function(job_print_stack), METH_VARARGS | METH_KEYWORDS,
-     "print_stack($self, *, limit=None, file=None)\n--\n\nPrint the job's stack or traceback, as Task.print_stack does."},
-    {"result", job_result, METH_NOARGS, "result($self)\n--\n\nReturn the result, or raise the exception, that the job ended with."},
-    {"exception", job_exception, METH_NOARGS, "exception($self)\n--\n\nReturn the exception that the job ended with, or None."},
+     "print_stack($self, *, limit=None, file=None)\n--\n\nPrint the job's stack or traceback, as Task.print_stack "
+     "does."},
+    {"result", job_result, METH_NOARGS,
+     "result($self)\n--\n\nReturn the result, or raise the exception, that the job ended with."},
+    {"exception", job_exception, METH_NOARGS,
+     "exception($self)\n--\n\nReturn the exception that the job ended with, or None."},
     {"_make_cancelled_error", job_make_cancelled_error, METH_NOARGS, "_make_cancelled_error($self)\n--\n\n"},
-    {"set_result", job_set_result, METH_O, "set_result($self, result, /)\n--\n\nRefused: a job gets its result from its coroutine."},
+    {"set_result", job_set_result, METH_O,
+     "set_result($self, result, /)\n--\n\nRefused: a job gets its result from its coroutine."},
     {"set_exception", job_set_exception, METH_O,
      "set_exception($self, exception, /)\n--\n\nRefused: a job gets its exception from its coroutine."},
     {nullptr, nullptr, 0, nullptr}};

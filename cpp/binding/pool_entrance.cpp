@@ -29,8 +29,8 @@ Kind kind_of(State* state, PyObject* object) noexcept {
         if (async != nullptr && async->am_await != nullptr) return Kind::awaitable;
     }
     if (PyCallable_Check(object) != 0) {
-        PyErr_Format(PyExc_TypeError, "an awaitable is required, got the callable %R: call it, as in pool.submit(func(...))",
-                     object);
+        PyErr_Format(PyExc_TypeError,
+                     "an awaitable is required, got the callable %R: call it, as in pool.submit(func(...))", object);
     } else {
         PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
     }
@@ -49,11 +49,12 @@ PyObject* refuse(PoolObject* pool, PyObject* object) noexcept {
 }
 
 PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
-    PyErr_Format(pool->state->pool_full.get(),
-                 "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
-                 "the limits",
-                 pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
-                 pool->admission.max_queued(), pool->admission.waiting());
+    PyErr_Format(
+        pool->state->pool_full.get(),
+        "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
+        "the limits",
+        pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
+        pool->admission.max_queued(), pool->admission.waiting());
     return refuse(pool, object);
 }
 
@@ -75,7 +76,8 @@ bool check_sink(PoolObject* pool, PyObject* future) noexcept {
     if (!blocking) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
         PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "future must be an asyncio future, got %R (%.200s)", future, Py_TYPE(future)->tp_name);
+        PyErr_Format(PyExc_TypeError, "future must be an asyncio future, got %R (%.200s)", future,
+                     Py_TYPE(future)->tp_name);
         return false;
     }
     Ref loop = call_method(future, state->get_loop.get());
@@ -150,7 +152,9 @@ bool is_own_job(PoolObject* pool, PyObject* object) noexcept {
     return owner == nullptr || owner == pool;
 }
 
-int truth(PyObject* object) noexcept { return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object); }
+int truth(PyObject* object) noexcept {
+    return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object);
+}
 
 }  // namespace
 
@@ -201,7 +205,9 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     good = good && (PyList_GET_SIZE(jobs.get()) == 0 || schedule_pump(pool));
     const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
     if (wanted > 0 && (!pool->admission.welcomes() || pool->admission.room() < wanted)) {
-        PyErr_Format(pool->state->pool_full.get(), "the pool is full: no room for all %zu beside %zu running (limit %zu), %zu queued (limit %zu) and %zu waiting; "
+        PyErr_Format(pool->state->pool_full.get(),
+                     "the pool is full: no room for all %zu beside %zu running (limit %zu), %zu queued (limit %zu) and "
+                     "%zu waiting; "
                      "wait for room, or raise the limits",
                      wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
                      pool->admission.max_queued(), pool->admission.waiting());

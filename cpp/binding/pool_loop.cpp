@@ -36,7 +36,8 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
 /// Ends everything that the pool holds. All of it is counted and unlinked first: whatever runs while the coroutines are
 /// closed meets a pool that is idle.
 void end_leftovers(PoolObject* pool) noexcept {
-    Ref all = everything_of(pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
+    Ref all = everything_of(
+        pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
     if (!all) return PyErr_Clear();
     const Py_ssize_t count = PyList_GET_SIZE(all.get());
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -119,9 +120,10 @@ bool use_running_loop(PoolObject* pool) noexcept {
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
         if (is_closed == 0) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
-                         pool->loop);
+            PyErr_Format(
+                PyExc_RuntimeError,
+                "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
+                pool->loop);
             return false;
         }
         end_leftovers(pool);
@@ -140,23 +142,24 @@ bool on_own_loop(PoolObject* pool) noexcept {
 }
 
 bool is_inside(PoolObject* pool) noexcept {
-    if (pool->executing == nullptr) return false;
+    const bool executing = pool->executing != nullptr;
 #if PY_VERSION_HEX >= 0x030C0000
     // A task that was started eagerly executes in the middle of the job's step without being the job.
-    PyObject* who = pool->executing->who;
-    if (Py_TYPE(who) == pool->state->job_type) {
+    PyObject* who = executing ? pool->executing->who : nullptr;
+    if (executing && Py_TYPE(who) == pool->state->job_type) {
         const Ref current = call(pool->state->current_task.get(), pool->loop);
         if (!current) PyErr_Clear();
         return current.get() == who;
     }
 #endif
-    return true;
+    return executing;
 }
 
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept {
     Ref exception = take_raised();
     if (pool->loop != nullptr) {
-        Ref context = Ref::own(Py_BuildValue("{sssOsO}", "message", message, "exception", exception.get(), "object", object));
+        Ref context =
+            Ref::own(Py_BuildValue("{sssOsO}", "message", message, "exception", exception.get(), "object", object));
         if (context && call_method(pool->loop, pool->state->call_exception_handler.get(), context.get())) return;
         PyErr_Clear();
     }

@@ -64,6 +64,17 @@ void welcome(PoolObject* pool, Entry& entry) noexcept {
     }
 }
 
+/// A loop that was closed with work left counts as ended: nobody waits there any more.
+void report_unless_closed(PoolObject* pool, const char* message) noexcept {
+    Ref exception = take_raised();
+    Ref closed = call_method(pool->loop, pool->state->is_closed.get());
+    const bool is_closed = closed && PyObject_IsTrue(closed.get()) == 1;
+    PyErr_Clear();
+    if (is_closed) return;
+    raise(std::move(exception));
+    report(pool, message, as_object(pool));
+}
+
 void wake_idle_waiters(PoolObject* pool) noexcept {
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     PyObject *waiter = nullptr, *value = nullptr;
@@ -106,7 +117,7 @@ void settle_flow(PoolObject* pool) noexcept {
     Ref alive = Ref::share(as_object(pool));
     while (Entry* entry = pool->admission.admit_next()) welcome(pool, *entry);
     if (pool->admission.has_work() && !schedule_pump(pool)) {
-        report(pool, "could not schedule the pool's next pass", as_object(pool));
+        report_unless_closed(pool, "could not schedule the pool's next pass");
     }
     if (pool->idle_waiters != nullptr && pool->admission.idle()) wake_idle_waiters(pool);
 }
@@ -117,7 +128,7 @@ void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
     if (is_done == 1) return;
     if (is_done == 0 && call_method(waiter, state->set_result.get(), Py_None)) return;
-    report(pool, "could not wake a caller that waits for the pool", as_object(pool));
+    report_unless_closed(pool, "could not wake a caller that waits for the pool");
 }
 
 void adopt_job(PoolObject* pool, Job* job) noexcept {

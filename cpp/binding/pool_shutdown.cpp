@@ -29,7 +29,8 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
     auto* pool = reinterpret_cast<PoolObject*>(self);
     // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
-    Ref all = everything_of(pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
+    Ref all = everything_of(
+        pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
     if (!all) return nullptr;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
         PyObject* item = PyList_GET_ITEM(all.get(), i);

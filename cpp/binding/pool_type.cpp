@@ -103,7 +103,8 @@ bool parse_limit(const char* name, PyObject* value, std::size_t least, std::size
 int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
     static const char* names[] = {"max_concurrency", "max_queue_size", nullptr};
     PyObject *concurrency = nullptr, *queue_size = nullptr;
-    if (PyArg_ParseTupleAndKeywords(args, keywords, "|OO:Pool", const_cast<char**>(names), &concurrency, &queue_size) == 0) {
+    if (PyArg_ParseTupleAndKeywords(args, keywords, "|OO:Pool", const_cast<char**>(names), &concurrency, &queue_size) ==
+        0) {
         return -1;
     }
     PoolObject* pool = pool_of(self);
@@ -122,7 +123,9 @@ int refuse_delete(const char* name) noexcept {
     return -1;
 }
 
-PyObject* get_max_concurrency(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.max_running()); }
+PyObject* get_max_concurrency(PyObject* self, void*) noexcept {
+    return PyLong_FromSize_t(pool_of(self)->admission.max_running());
+}
 
 int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
     if (value == nullptr) return refuse_delete("max_concurrency");
@@ -133,7 +136,9 @@ int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
     return 0;
 }
 
-PyObject* get_max_queue_size(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.max_queued()); }
+PyObject* get_max_queue_size(PyObject* self, void*) noexcept {
+    return PyLong_FromSize_t(pool_of(self)->admission.max_queued());
+}
 
 int set_max_queue_size(PyObject* self, PyObject* value, void*) noexcept {
     if (value == nullptr) return refuse_delete("max_queue_size");
@@ -156,9 +161,16 @@ PyObject* get_loop(PyObject* self, void*) noexcept {
     return new_ref(loop != nullptr ? loop : Py_None);
 }
 
+PyObject* get_guard(PyObject* self, void*) noexcept {
+    PyObject* guard = pool_of(self)->guard;
+    return new_ref(guard != nullptr ? guard : Py_None);
+}
+
 PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
     const Admission& admission = pool_of(self)->admission;
-    const auto ended = [&](Outcome outcome) noexcept { return static_cast<unsigned long long>(admission.ended(outcome)); };
+    const auto ended = [&](Outcome outcome) noexcept {
+        return static_cast<unsigned long long>(admission.ended(outcome));
+    };
     return Py_BuildValue("(KKKKnn)", static_cast<unsigned long long>(admission.submitted()), ended(Outcome::succeeded),
                          ended(Outcome::failed), ended(Outcome::cancelled), static_cast<Py_ssize_t>(admission.queued()),
                          static_cast<Py_ssize_t>(admission.running()));
@@ -189,12 +201,14 @@ PyMethodDef pool_methods[] = {
 
 PyGetSetDef pool_members[] = {
     {"max_concurrency", get_max_concurrency, set_max_concurrency, "How many jobs may run at a time.", nullptr},
-    {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.", nullptr},
+    {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.",
+     nullptr},
     {"running", get_running, nullptr, "How many jobs hold a slot.", nullptr},
     {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
     {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
     {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
     {"_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
+    {"_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyType_Slot pool_slots[] = {{Py_tp_doc, const_cast<char*>("The native side of NbAioPool.")},

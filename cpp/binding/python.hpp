@@ -222,7 +222,8 @@ inline bool parse_one(const char* function, const char* name, PyObject* const* a
         return false;
     }
     if (keywords == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) != 0) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", function, PyTuple_GET_ITEM(names, 0));
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", function,
+                     PyTuple_GET_ITEM(names, 0));
         return false;
     }
     if (count + keywords == 1) value = args[0];

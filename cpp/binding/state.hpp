@@ -47,9 +47,9 @@ struct State {
     Ref print_job_stack;
 
     // Interned names, and the 1-tuples of keyword names.
-    Ref add_done_callback, call_exception_handler, call_soon, call_soon_threadsafe, cancel, cancelled, close, create_future,
-        done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback, loop, private_loop, result, running_loop_note, send,
-        set_exception, set_result, throw_name;
+    Ref add_done_callback, call_exception_handler, call_soon, call_soon_threadsafe, cancel, cancelled, close,
+        create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback, loop,
+        private_loop, result, running_loop_note, send, set_exception, set_result, throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

@@ -101,7 +101,8 @@ Step send_step(Turn* turn, PyObject* sent, Ref& value) noexcept {
         turn->must_cancel = false;
         Ref error = new_cancelled_error(state, nullptr);
         return drive(turn, value, [&](Ref& out) noexcept {
-            return error ? step_of(call_method(turn->coro, state->throw_name.get(), error.get()).release(), out) : Step::raised;
+            return error ? step_of(call_method(turn->coro, state->throw_name.get(), error.get()).release(), out)
+                         : Step::raised;
         });
     }
     turn->pool->producer_budget.renew();  // the loop had its turn
@@ -163,7 +164,8 @@ PyObject* turn_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) no
     const Step step = drive(turn, value, [&](Ref& out) noexcept {
         PyObject* stack[5] = {nullptr, turn->coro, nullptr, nullptr, nullptr};
         for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = args[i];
-        return step_of(vectorcall_method(state->throw_name.get(), stack + 1, static_cast<std::size_t>(count) + 1, nullptr), out);
+        return step_of(
+            vectorcall_method(state->throw_name.get(), stack + 1, static_cast<std::size_t>(count) + 1, nullptr), out);
     });
     return answer(step, std::move(value));
 }
@@ -184,9 +186,7 @@ bool close_turn(Turn* turn) noexcept {
     return step == Step::returned;
 }
 
-PyObject* turn_close(PyObject* self, PyObject*) noexcept {
-    return close_turn(turn_of(self)) ? new_none() : nullptr;
-}
+PyObject* turn_close(PyObject* self, PyObject*) noexcept { return close_turn(turn_of(self)) ? new_none() : nullptr; }
 
 // -- The type ---------------------------------------------------------------------------------------------------------
 
@@ -253,8 +253,8 @@ PyType_Slot turn_slots[] = {{Py_tp_doc, const_cast<char*>("What a call of pool.r
 }  // namespace
 
 PyTypeObject* make_turn_type(State*) noexcept {
-    PyType_Spec spec = {"nb_aiopool._core.Turn", static_cast<int>(sizeof(Turn)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-                        turn_slots};
+    PyType_Spec spec = {"nb_aiopool._core.Turn", static_cast<int>(sizeof(Turn)), 0,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, turn_slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 

@@ -17,7 +17,7 @@ struct Turn {
     PyObject_HEAD
     // clang-format on
     Entry entry;
-    PoolObject* pool;   // owned; null when ended
+    PoolObject* pool;  // owned; null when ended
     PyObject* coro;
     PyObject* context;
     PyObject* yielded;  // what the coroutine waits for

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Awaitable, List, TypeVar
+from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Tuple, TypeVar
+
+from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Their coroutines exist already; of any other iterator, drawing the rest might make new ones, without end.
-_iterators_of_collections = tuple(type(iter(c)) for c in ([], (), {}, set(), collections.deque(), {}.values()))
+_no_items: Dict[Any, Any] = {}
+_collections: Tuple[Iterable[Any], ...] = ([], (), _no_items, set(), collections.deque(), _no_items.values())
+_iterators_of_collections = tuple(type(iter(c)) for c in _collections)
 
 
 async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[asyncio.Future[T]]) -> None:
@@ -93,7 +97,7 @@ async def _aclose(source: AsyncIterator[Any]) -> None:
         return
     try:
         await aclose()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # reported; what the batch raises goes on
         asyncio.get_running_loop().call_exception_handler(
             {"message": "the input of a batch failed to close", "exception": error, "asyncgen": source}
         )
@@ -105,14 +109,15 @@ async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: 
     try:
         await submit_each(pool, coros, block, futures)
     except BaseException:
-        await _cancel_and_wait(futures)
+        await _cancel_and_wait(pool, futures)
         raise
     return await asyncio.gather(*futures, return_exceptions=return_exceptions)
 
 
-async def _cancel_and_wait(futures: List[asyncio.Future[Any]]) -> None:
-    for future in futures:
-        future.cancel()
+async def _cancel_and_wait(pool: NbAioPool, futures: List[asyncio.Future[Any]]) -> None:
+    if not all_were_cancelled(pool):
+        for future in futures:
+            future.cancel()
     waits = [future for future in futures if not future.done()]
     if waits:
         await asyncio.wait(waits)

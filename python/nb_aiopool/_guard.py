@@ -1,8 +1,8 @@
 """The one object that stands for a busy pool in `asyncio.all_tasks`.
 
-Registering every job there would cost more than running it. `asyncio.run` cancels all tasks before it closes the loop and
-waits for them: through the guard that reaches every job. While the pool is idle the guard says that it is done, so that
-`all_tasks` does not show it.
+Registering every job there would cost more than running it. `asyncio.run` cancels all tasks before it closes the loop
+and waits for them: through the guard that reaches every job. While the pool is idle the guard says that it is done, so
+that `all_tasks` does not show it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,31 @@ from __future__ import annotations
 import asyncio
 import atexit
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from nb_aiopool._core import Pool
 
+    _Future = asyncio.Future[None]
+else:
+    _Future = asyncio.Future  # 3.8 has no subscript for it
+
 # Every pool that was used, by identity. The references must be reachable themselves, or their callbacks are not called.
 _pools: Dict[int, weakref.ref[Pool]] = {}
 
 
-class Guard(asyncio.Future):  # type: ignore[type-arg]
+class Guard(_Future):
     """A future that is done when the pool is idle, and whose cancellation is that of all the pool's jobs."""
 
-    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop, jobs_are_tasks: bool) -> None:
         super().__init__(loop=loop)
         self._pool = weakref.ref(pool)
         self._name = f"Guard of {pool!r}"
+        self._jobs_are_tasks = jobs_are_tasks
+        self._coro = _jobs_of_a_pool()
+        self.was_cancelled = False
 
     def done(self) -> bool:
         pool = self._pool()
@@ -37,8 +44,17 @@ class Guard(asyncio.Future):  # type: ignore[type-arg]
         pool = self._pool()
         if pool is None or self.done():
             return False
-        pool._cancel_all()
+        self.was_cancelled = True
+        self._settle_when_idle()
+        if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
+            pool._cancel_all()
         return True
+
+    def result(self) -> None:
+        return None if self.done() else super().result()
+
+    def exception(self) -> Optional[BaseException]:
+        return None if self.done() else super().exception()
 
     def add_done_callback(self, callback: Callable[[Any], object], **kwargs: Any) -> None:
         super().add_done_callback(callback, **kwargs)
@@ -62,8 +78,8 @@ class Guard(asyncio.Future):  # type: ignore[type-arg]
 
     # What tools that list tasks ask for.
 
-    def get_coro(self) -> None:
-        return None
+    def get_coro(self) -> Any:
+        return self._coro
 
     def get_name(self) -> str:
         return self._name
@@ -71,11 +87,25 @@ class Guard(asyncio.Future):  # type: ignore[type-arg]
     def set_name(self, value: object) -> None:
         self._name = str(value)
 
-    def get_stack(self, *, limit: int | None = None) -> List[FrameType]:  # noqa: ARG002
+    def get_stack(self, *, limit: int | None = None) -> List[FrameType]:  # noqa: ARG002  # pyright: ignore[reportUnusedParameter]
         return []
 
-    def print_stack(self, *, limit: int | None = None, file: Any = None) -> None:  # noqa: ARG002
+    def print_stack(self, *, limit: int | None = None, file: Any = None) -> None:  # noqa: ARG002  # pyright: ignore[reportUnusedParameter]
         print(f"<{self._name}: no stack>", file=file)
+
+
+def _jobs_of_a_pool() -> Iterator[None]:
+    """What the guard shows as its coroutine: it never runs."""
+    yield
+
+
+def all_were_cancelled(pool: Pool) -> bool:
+    """Whether all tasks were cancelled, as `asyncio.run` does at its end, and the pool's jobs with them.
+
+    Whoever was cancelled along with them must not cancel them again: that would interrupt their cleanup.
+    """
+    guard = pool._guard
+    return guard is not None and guard.was_cancelled
 
 
 def _is_idle(pool: Pool) -> bool:
@@ -83,12 +113,11 @@ def _is_idle(pool: Pool) -> bool:
 
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
-    """Return the guard of a pool in a loop. In debug mode each job is registered by itself, and the guard is not."""
+    """Return the guard of a pool in a loop. In debug mode each job is registered by itself, too."""
     if id(pool) not in _pools:
         _end_with(pool)
-    guard = Guard(pool, loop)
-    if not debug:
-        asyncio.tasks._register_task(guard)  # type: ignore[arg-type]
+    guard = Guard(pool, loop, debug)
+    asyncio.tasks._register_task(guard)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return guard
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import reprlib
 import sys
+from asyncio import base_tasks
 from typing import TYPE_CHECKING, Any, List, Optional, TextIO
 
 if TYPE_CHECKING:
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from nb_aiopool._core import Job
 
+_of_tasks: Any = base_tasks  # its functions take whatever has the members of a Task
 _brief = reprlib.Repr()
 _brief.maxother = 120
 _brief.maxstring = 120
 
 
-def describe(job: Job) -> str:
+def describe(job: Job[Any]) -> str:
     """Return the repr of a job: its state, name, coroutine, and what it waits for or came to."""
     words = ["Job", _state(job), f"name={job.get_name()!r}", f"coro={_describe_coroutine(job.get_coro())}"]
     if job.done():
@@ -28,13 +29,13 @@ def describe(job: Job) -> str:
     return f"<{' '.join(words)}>"
 
 
-def _state(job: Job) -> str:
+def _state(job: Job[Any]) -> str:
     if job.done():
         return "cancelled" if job.cancelled() else "finished"
     return "cancelling" if job.cancelling() and job._place == "running" else job._place
 
 
-def _describe_outcome(job: Job) -> str:
+def _describe_outcome(job: Job[Any]) -> str:
     # Not through result() or exception(): looking must not count as retrieving the exception.
     exception = job._exception
     if exception is not None:
@@ -53,11 +54,11 @@ def _describe_coroutine(coro: Any) -> str:
     return f"<{name}() running at {code.co_filename}:{frame.f_lineno}>"
 
 
-def get_stack(job: Job, *, limit: Optional[int] = None) -> List[FrameType]:
+def get_stack(job: Job[Any], *, limit: Optional[int] = None) -> List[FrameType]:
     """Return the frames of the job's coroutine, oldest first, or those of the traceback it ended with."""
-    return list(asyncio.base_tasks._task_get_stack(job, limit))  # type: ignore[attr-defined]
+    return list(_of_tasks._task_get_stack(job, limit))
 
 
-def print_stack(job: Job, *, limit: Optional[int] = None, file: Optional[TextIO] = None) -> None:
+def print_stack(job: Job[Any], *, limit: Optional[int] = None, file: Optional[TextIO] = None) -> None:
     """Print the stack of the job's coroutine, or the traceback it ended with, to `file` (standard error)."""
-    asyncio.base_tasks._task_print_stack(job, limit, sys.stderr if file is None else file)  # type: ignore[attr-defined]
+    _of_tasks._task_print_stack(job, limit, sys.stderr if file is None else file)

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, AsyncIterable, Awaitable, Iterable, List, NamedTuple, Optional, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncIterable,
+    Awaitable,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    TypeVar,
+    Union,
+)
 
 from nb_aiopool import _batch, _core
+from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,8 +62,8 @@ class NbAioPool(_core.Pool):
         """
         handle = self._offer(coro, block, future)
         if handle.__class__ is not tuple:
-            return handle  # type: ignore[return-value]
-        job, admitted = handle  # type: ignore[misc]
+            return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+        job, admitted = handle
         try:
             await admitted
         except BaseException:
@@ -59,11 +71,13 @@ class NbAioPool(_core.Pool):
             raise
         return self._take_place(job)
 
-    async def run(self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None) -> T:
+    async def run(
+        self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
+    ) -> T:
         """Run a job and return its result, or raise its exception.
 
-        With a free slot and nobody ahead, the coroutine runs at once, inside the caller's task and a context of its own.
-        Cancelling the caller cancels the job, and the caller goes on when the job has finished.
+        With a free slot and nobody ahead, the coroutine runs at once, inside the caller's task and a context of its
+        own. Cancelling the caller cancels the job, and the caller goes on when the job has finished.
         """
         if future is not None:
             return await _batch.run_with_future(self, coro, block, future)
@@ -103,7 +117,9 @@ class NbAioPool(_core.Pool):
         self._refuse_inside("join()")
         await self._wait_idle()
 
-    async def shutdown(self, wait: bool = True, *, cancel: bool = False, timeout: Optional[float] = None) -> None:
+    async def shutdown(
+        self, wait: bool = True, *, cancel: bool = False, timeout: Optional[float] = None
+    ) -> None:
         """Take no new work, and wait until all jobs have ended (`wait=False`: return at once, and they go on).
 
         `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds.
@@ -165,7 +181,8 @@ class NbAioPool(_core.Pool):
     async def _cancel_and_wait(self) -> None:
         """Cancel all jobs and wait for them, whatever else happens to the caller: none may outlive the block."""
         self._close()
-        self._cancel_all()
+        if not all_were_cancelled(self):
+            self._cancel_all()
         cancelled = None
         while True:
             try:
@@ -180,13 +197,17 @@ class NbAioPool(_core.Pool):
 
     def _refuse_inside(self, call: str) -> None:
         if self._is_inside():
-            raise RuntimeError(f"{call} inside one of the pool's own jobs would wait for itself; use wait=False or another task")
+            raise RuntimeError(
+                f"{call} inside one of the pool's own jobs would wait for itself; use wait=False or another task"
+            )
 
 
 def _check_timeout(timeout: Optional[float]) -> None:
     if timeout is None:
         return
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None, got {timeout!r} ({type(timeout).__name__})")
+        raise TypeError(
+            f"timeout must be a number of seconds or None, got {timeout!r} ({type(timeout).__name__})"
+        )
     if not timeout >= 0:
         raise ValueError(f"timeout must be at least 0 seconds, got {timeout!r}")
