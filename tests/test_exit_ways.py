@@ -109,8 +109,9 @@ def test_an_interrupt_from_the_keyboard_cancels_the_jobs(script: Script) -> None
     )
 
 
+@pytest.mark.parametrize("attempt", range(3))
 @each_kind
-def test_a_process_may_end_while_a_daemon_thread_runs_the_loop(script: Script, kind: str) -> None:
+def test_a_process_may_end_while_a_daemon_thread_runs_the_loop(script: Script, kind: str, attempt: int) -> None:
     done = script(
         program(
             """

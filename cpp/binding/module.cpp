@@ -1,10 +1,12 @@
 // The module nb_aiopool._core: puts the state and the types together.
-#include "binding/python.hpp"
+#include <pybind11/pybind11.h>
+
 #include "binding/state.hpp"
 
 namespace {
 
-#if PY_VERSION_HEX >= 0x030C0000
+// Before 3.13 sub-interpreters are refused (see _interpreter.py): 3.12.1 ends with a corrupted heap after them.
+#if PY_VERSION_HEX >= 0x030D0000
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used(), pybind11::multiple_interpreters::per_interpreter_gil()) {
 #else
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {

@@ -1,7 +1,9 @@
-// The one way to Python: the only file that includes Python.h or pybind11, and where the versions of CPython differ.
+// The one way to Python: the only include of Python.h (but for pybind11's, in module.cpp), and where the versions of
+// CPython differ.
 #pragma once
 
-#include <pybind11/pybind11.h>
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
 #include <cstddef>
 #include <initializer_list>

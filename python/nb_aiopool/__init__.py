@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from nb_aiopool._version import __version__ as __version__
-from nb_aiopool.errors import PoolError, PoolFull, PoolStopped
-from nb_aiopool.pool import NbAioPool, PoolStats
+from nb_aiopool._interpreter import require_supported
+
+require_supported()  # before anything imports the core
+
+from nb_aiopool._version import __version__ as __version__  # noqa: E402
+from nb_aiopool.errors import PoolError, PoolFull, PoolStopped  # noqa: E402
+from nb_aiopool.pool import NbAioPool, PoolStats  # noqa: E402
 
 __all__ = ["NbAioPool", "PoolStats", "PoolError", "PoolFull", "PoolStopped"]
