@@ -113,12 +113,17 @@ class Guard:
 
 
 def forget_the_past() -> None:
-    """Let go of what an earlier test, one that has failed, has left: it is not the next one's to answer for."""
+    """Let go of what an earlier test, one that has failed, has left: it is not the next one's to answer for.
+
+    What is alive after that is taken out of the collector's sight: pytest keeps a report of every test, and collecting
+    several times per test would take longer and longer.
+    """
     previous, sys.unraisablehook = sys.unraisablehook, lambda args: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gc.collect()
+            gc.freeze()
     finally:
         sys.unraisablehook = previous
 

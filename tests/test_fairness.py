@@ -118,6 +118,7 @@ async def has_jobs_that_double(pool: NbAioPool, signs: Signs) -> None:
         await pool.join()
 
 
+@pytest.mark.limit(120)  # a thread may have to wait long for the GIL while the loop never sleeps
 @pytest.mark.parametrize("limits", [(1, 1), (1, 0), (10, 1000), (1000, 0)], ids=repr)
 @pytest.mark.parametrize(
     "busy",

@@ -6,9 +6,10 @@ A failure shows the seed of its trial; ``NB_AIOPOOL_SEED=<seed>`` repeats it, an
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
-from typing import Any, Callable, Coroutine
+from typing import Any, Callable, Coroutine, List
 
 import pytest
 
@@ -53,20 +54,27 @@ async def drain(trial: Trial) -> None:
     assert trial.model.idle
 
 
-async def end(trial: Trial) -> None:
-    """Check what everyone has heard."""
+async def end(trial: Trial, reports: List[Any]) -> None:
+    """Check what everyone has heard; the loop hears only of jobs whose futures went with a cancelled batch."""
     for task in trial.batches:
         await asyncio.wait([task])
         if not task.cancelled():
             task.exception()
     trial.check_outcomes()
+    gc.collect()
+    for report in reports:
+        assert report["message"] == "Job exception was never retrieved"
+        assert trial.work[report["exception"].args[0]].orphan
+    reports.clear()
 
 
 @pytest.mark.parametrize("seed", TRIALS)
-async def test_a_pool_does_what_the_model_does_until_all_jobs_have_ended(seed: int) -> None:
+async def test_a_pool_does_what_the_model_does_until_all_jobs_have_ended(
+    seed: int, reports: List[Any]
+) -> None:
     trial = await play(seed)
     await drain(trial)
-    await end(trial)
+    await end(trial, reports)
 
 
 async def finish_batches(trial: Trial) -> None:
@@ -88,7 +96,9 @@ async def try_to_submit(trial: Trial) -> None:
 
 @pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize("seed", TRIALS)
-async def test_a_pool_that_is_shut_down_ends_its_jobs_and_admits_who_waits(seed: int, wait: bool) -> None:
+async def test_a_pool_that_is_shut_down_ends_its_jobs_and_admits_who_waits(
+    seed: int, wait: bool, reports: List[Any]
+) -> None:
     trial = await play(seed)
     await finish_batches(trial)
     shutdown = asyncio.ensure_future(trial.pool.shutdown(wait))
@@ -106,7 +116,7 @@ async def test_a_pool_that_is_shut_down_ends_its_jobs_and_admits_who_waits(seed:
     await shutdown
     await try_to_submit(trial)
     await trial.pool.shutdown()
-    await end(trial)
+    await end(trial, reports)
 
 
 Cancels = Callable[[Any], Coroutine[Any, Any, None]]
@@ -120,7 +130,9 @@ CANCELS = {
 
 @pytest.mark.parametrize("how", CANCELS)
 @pytest.mark.parametrize("seed", TRIALS)
-async def test_a_pool_that_is_shut_down_with_cancel_drops_and_cancels_everything(seed: int, how: str) -> None:
+async def test_a_pool_that_is_shut_down_with_cancel_drops_and_cancels_everything(
+    seed: int, how: str, reports: List[Any]
+) -> None:
     trial = await play(seed)
     lined_up = list(trial.model.line)
     shutdown = asyncio.ensure_future(CANCELS[how](trial.pool))
@@ -147,4 +159,4 @@ async def test_a_pool_that_is_shut_down_with_cancel_drops_and_cancels_everything
     await turns(10)
     await trial.settle()
     await try_to_submit(trial)
-    await end(trial)
+    await end(trial, reports)
