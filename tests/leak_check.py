@@ -11,7 +11,7 @@ from typing import Any, Callable, Counter, Dict, Tuple
 from nb_aiopool import NbAioPool, PoolFull, _core
 
 N = 4000  # operations in a round
-ROUNDS = 4
+ROUNDS = 8
 
 
 async def value(result: Any = None) -> Any:

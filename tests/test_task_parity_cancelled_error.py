@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from typing import Any, Coroutine, List
+from typing import Any, List
 
 import pytest
 
-from nb_aiopool import NbAioPool
+from parity import spawn
 from support import Gate, turns
-
-
-def spawn(coro: Coroutine[Any, Any, Any]) -> Any:
-    """A job with a pool of its own, begun as soon as the loop turns."""
-    return NbAioPool(1, 1).submit_nowait(coro)
 
 
 def text_of(error: BaseException) -> str:

@@ -7,17 +7,13 @@ import io
 import re
 import sys
 import traceback
-from typing import Any, Coroutine, List
+from typing import Any, List
 
 import pytest
 
 from nb_aiopool import NbAioPool
+from parity import spawn
 from support import Gate, fill, park, raises, turns, value
-
-
-def spawn(coro: Coroutine[Any, Any, Any]) -> Any:
-    """A job with a pool of its own, begun as soon as the loop turns."""
-    return NbAioPool(1, 1).submit_nowait(coro)
 
 
 async def fail_deep(depth: int = 2) -> None:

@@ -6,17 +6,13 @@ import asyncio
 import sys
 import traceback
 import types
-from typing import Any, Coroutine, List
+from typing import Any, List
 
 import pytest
 
 from nb_aiopool import NbAioPool
+from parity import spawn
 from support import Gate, raises, turns, value
-
-
-def spawn(coro: Coroutine[Any, Any, Any]) -> Any:
-    """A job with a pool of its own, begun as soon as the loop turns."""
-    return NbAioPool(1, 1).submit_nowait(coro)
 
 
 async def test_a_coroutine_that_returns_at_once_gives_its_result() -> None:

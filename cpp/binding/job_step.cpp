@@ -7,37 +7,45 @@ namespace {
 
 // -- The current task ----------------------------------------------------------------------------------------------
 
-/// Makes the job asyncio's current task. From 3.12 on steps may nest (a job that ends may start another one's step), so
-/// whoever was current is put back afterwards.
+/// Makes the job asyncio's current task. Whoever was current is put back afterwards: steps may nest.
 class CurrentTask {
 public:
-    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept : state_(state), loop_(loop), task_(task) {
-#if PY_VERSION_HEX >= 0x030C0000
-        before_ = call(state_->swap_current_task.get(), loop_, task_);
-#else
-        before_ = call(state_->enter_task.get(), loop_, task_);
-#endif
+    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept : state_(state), loop_(loop) {
+        entered_ = swap(task, before_);
     }
     CurrentTask(const CurrentTask&) = delete;
     CurrentTask& operator=(const CurrentTask&) = delete;
     ~CurrentTask() = default;
 
-    [[nodiscard]] bool entered() const noexcept { return static_cast<bool>(before_); }
+    [[nodiscard]] bool entered() const noexcept { return entered_; }
 
     /// Guarantees: false with an exception set.
     bool leave() noexcept {
-#if PY_VERSION_HEX >= 0x030C0000
-        return static_cast<bool>(call(state_->swap_current_task.get(), loop_, before_.get()));
-#else
-        return static_cast<bool>(call(state_->leave_task.get(), loop_, task_));
-#endif
+        Ref job;
+        return swap(before_.get(), job);
     }
 
 private:
+#if PY_VERSION_HEX >= 0x030C0000
+    bool swap(PyObject* task, Ref& before) noexcept {
+        before = call(state_->swap_current_task.get(), loop_, task);
+        return static_cast<bool>(before);
+    }
+#else
+    // _enter_task and _leave_task would refuse to nest, and cost twice as much. Null: there is no current task.
+    bool swap(PyObject* task, Ref& before) noexcept {
+        PyObject* tasks = state_->current_tasks.get();
+        before = Ref::share(PyDict_GetItemWithError(tasks, loop_));
+        if (!before && PyErr_Occurred() != nullptr) return false;
+        if (task != nullptr) return PyDict_SetItem(tasks, loop_, task) == 0;
+        return !before || PyDict_DelItem(tasks, loop_) == 0;
+    }
+#endif
+
     State* state_;
     PyObject* loop_;
-    PyObject* task_;
     Ref before_;
+    bool entered_ = false;
 };
 
 // -- Callbacks that make a step -------------------------------------------------------------------------------------

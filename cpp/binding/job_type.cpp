@@ -295,6 +295,23 @@ PyTypeObject* make_job_type(State* state) noexcept {
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.get()));
 }
 
+Py_ssize_t find_loop_offset(State* state, PyObject* loop_keyword, PyObject* loop) noexcept {
+    Ref future = Ref::own(PyObject_Call(as_object(state->future_type), state->empty_tuple.get(), loop_keyword));
+    if (!future) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_ssize_t found = 0;
+    constexpr Py_ssize_t word_size = sizeof(PyObject*);
+    for (Py_ssize_t at = sizeof(PyObject); at + word_size <= state->future_type->tp_basicsize; at += word_size) {
+        const PyObject* word = *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(future.get()) + at);
+        if (word == nullptr) continue;
+        if (word != loop || found != 0) return 0;
+        found = at;
+    }
+    return found;
+}
+
 Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     State* state = pool->state;
     Ref self = Ref::own(state->job_type->tp_alloc(state->job_type, 0));
@@ -303,7 +320,12 @@ Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     job->state = state;
     job->self = self.get();
     job->entry.kind = job_entry;
-    if (state->future_type->tp_init(self.get(), state->empty_tuple.get(), pool->loop_keyword) < 0) return Ref();
+    if (pool->loop_offset != 0) {
+        // What Future.__init__ would do, see find_loop_offset.
+        *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self.get()) + pool->loop_offset) = new_ref(pool->loop);
+    } else if (state->future_type->tp_init(self.get(), state->empty_tuple.get(), pool->loop_keyword) < 0) {
+        return Ref();
+    }
     job->context = PyContext_CopyCurrent();
     if (job->context == nullptr) return Ref();
     job->coro = new_ref(coro);

@@ -24,6 +24,7 @@ struct PoolObject {
     PyObject* loop;          // the loop of the last use
     RunningLoop running_loop;
     PyObject* loop_keyword;  // {"loop": loop}, for Future.__init__
+    Py_ssize_t loop_offset;  // see find_loop_offset
     PyObject* guard;         // what asyncio.all_tasks shows while the pool is busy
     PyObject* idle_waiters;  // dict of futures, or null
     PyObject* spare_turn;    // one Turn kept for the next run()

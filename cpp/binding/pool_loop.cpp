@@ -26,8 +26,10 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     if (is_debug < 0) return false;
     Ref keyword = Ref::own(PyDict_New());
     if (!keyword || PyDict_SetItem(keyword.get(), state->loop.get(), loop) < 0) return false;
+    const Py_ssize_t loop_offset = is_debug == 1 ? 0 : find_loop_offset(state, keyword.get(), loop);
     if (pool->loop != nullptr) return pool->loop == loop;  // whoever answered get_debug() used the pool
     pool->debug = is_debug == 1;
+    pool->loop_offset = loop_offset;
     pool->loop = new_ref(loop);
     pool->loop_keyword = keyword.release();
     return true;

@@ -63,12 +63,12 @@ bool load_asyncio(State& s) noexcept {
     }
     static_cast<void>(future.release());  // kept for as long as the state, through future_type
     return import_into(s.get_running_loop, "_asyncio", "_get_running_loop") &&
-           import_into(s.enter_task, "_asyncio", "_enter_task") &&
-           import_into(s.leave_task, "_asyncio", "_leave_task") &&
            import_into(s.register_task, "_asyncio", "_register_task") &&
            import_into(s.unregister_task, "_asyncio", "_unregister_task") &&
 #if PY_VERSION_HEX >= 0x030C0000
            import_into(s.swap_current_task, "_asyncio", "_swap_current_task") &&
+#else
+           import_into(s.current_tasks, "_asyncio", "_current_tasks") &&
 #endif
            import_into(s.current_task, "asyncio", "current_task") &&
            import_into(s.cancelled_error, "asyncio", "CancelledError") &&

@@ -29,8 +29,7 @@ struct State {
     Ref get_running_loop;
     Ref current_task;
     Ref swap_current_task;  // 3.12 and later; null before
-    Ref enter_task;
-    Ref leave_task;
+    Ref current_tasks;      // before 3.12: asyncio's dictionary of loops and their current tasks
     Ref register_task;
     Ref unregister_task;
     Ref cancelled_error;

@@ -61,7 +61,7 @@ class NbAioPool(_core.Pool):
         With `block=False` a full pool raises PoolFull. With `future`, that future gets the outcome and is returned.
         """
         handle = self._offer(coro, block, future)
-        if handle.__class__ is not tuple:
+        if type(handle) is not tuple:
             return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
         job, admitted = handle
         try:
@@ -82,7 +82,7 @@ class NbAioPool(_core.Pool):
         if future is not None:
             return await _batch.run_with_future(self, coro, block, future)
         outcome = self._run(coro, block)
-        if outcome.__class__ is _Turn:
+        if type(outcome) is _Turn:
             return await outcome  # type: ignore[no-any-return]
         return outcome  # type: ignore[no-any-return]
 

@@ -1,0 +1,122 @@
+"""Pools in several threads: each belongs to its loop's thread, and none disturbs another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Callable, List
+
+from nb_aiopool import NbAioPool
+from support import accounting, raises, turns, value
+
+THREADS = 4
+
+
+def in_threads(work: Callable[[int], None]) -> None:
+    """Run ``work(0)``, ``work(1)``, ... at the same time; the first exception of any of them is raised."""
+    start, errors = threading.Barrier(THREADS), []  # type: ignore[var-annotated]
+
+    def one(number: int) -> None:
+        start.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_pools_of_different_threads_work_side_by_side(loop_factory: Callable[[], Any]) -> None:
+    async def cancelled(i: int) -> None:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        await turns()
+
+    async def main(number: int) -> None:
+        async with NbAioPool(3, 5) as pool:
+            for i in range(200):
+                jobs = [
+                    await pool.submit(make)
+                    for make in (value(i), turns(2), raises(LookupError(i)), cancelled(i))
+                ]
+                assert await pool.run(value((number, i))) == (number, i)
+                results = await asyncio.gather(*jobs, return_exceptions=True)
+                assert results[:2] == [i, None] and repr(results[2]) == repr(LookupError(i))
+                assert isinstance(results[3], asyncio.CancelledError)
+                assert all(repr(job) for job in jobs)
+        assert accounting(pool) == (1000, 600, 200, 200, 0, 0)
+
+    def work(number: int) -> None:
+        loop = loop_factory()
+        loop.run_until_complete(main(number))
+        loop.close()
+
+    in_threads(work)
+
+
+def test_jobs_of_different_threads_have_different_names() -> None:
+    names: List[List[str]] = [[] for _ in range(THREADS)]
+
+    async def main(number: int) -> None:
+        pool = NbAioPool(1, 1)
+        for _ in range(300):
+            job: Any = await pool.submit(value())
+            await job
+            names[number].append(job.get_name())
+
+    in_threads(lambda number: asyncio.run(main(number)))
+    assert len({name for some in names for name in some}) == 300 * THREADS
+
+
+def test_one_pool_may_serve_many_threads_one_after_another() -> None:
+    pool, turn = NbAioPool(2, 2), threading.Lock()
+
+    def work(number: int) -> None:
+        for i in range(10):
+            with turn:
+                assert asyncio.run(pool.batch_run([value(i), value(number), turns(1)])) == [i, number, None]
+
+    in_threads(work)
+    assert accounting(pool) == (30 * THREADS, 30 * THREADS, 0, 0, 0, 0)
+
+
+def test_a_pool_that_several_threads_fight_over_serves_or_refuses_each() -> None:
+    pool, served, refused = NbAioPool(2, 2), [], []  # type: ignore[var-annotated]
+
+    async def main(number: int) -> None:
+        for i in range(50):
+            try:
+                served.append(await pool.run(value((number, i))))
+            except RuntimeError as error:
+                assert "loop" in str(error)
+                refused.append(error)
+            await turns()
+
+    in_threads(lambda number: asyncio.run(main(number)))
+    assert len(served) + len(refused) == 50 * THREADS and len(set(served)) == len(served)
+    assert asyncio.run(pool.run(value("usable"))) == "usable"
+    assert accounting(pool) == (len(served) + 1, len(served) + 1, 0, 0, 0, 0)
+
+
+def test_a_job_may_finish_in_a_thread_that_was_ended_while_others_look_at_it() -> None:
+    pool = NbAioPool(1, 1)
+    jobs: List[Any] = []
+
+    async def main() -> None:
+        for i in range(100):
+            jobs.append(await pool.submit(value(i)))
+            await jobs[-1]
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    while thread.is_alive():
+        assert repr(pool)
+        assert pool.running in (0, 1) and pool.stats().submitted <= 100
+        assert all(repr(job) for job in jobs[-3:])
+    thread.join()
+    assert [job.result() for job in jobs] == list(range(100))
