@@ -82,6 +82,11 @@ void job_dealloc(PyObject* self) noexcept {
     if (base_is_static) Py_DECREF(type);  // a base that is a heap type does it
 }
 
+#if NBAIO_KEEPS_JOB_MEMORY
+/// What the base's dealloc calls last. The fields of the job are as job_dealloc has left them.
+void job_free(void* self) noexcept { job_of(static_cast<PyObject*>(self))->state->job_memory.release(self); }
+#endif
+
 // -- Methods -------------------------------------------------------------------------------------------------------
 
 PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
@@ -273,6 +278,9 @@ PyType_Slot job_slots[] = {{Py_tp_doc, const_cast<char*>("An asyncio.Future that
                            {Py_tp_init, as_slot(job_init)},
                            {Py_tp_dealloc, as_slot(job_dealloc)},
                            {Py_tp_traverse, as_slot(job_traverse)},
+#if NBAIO_KEEPS_JOB_MEMORY
+                           {Py_tp_free, as_slot(job_free)},
+#endif
                            {Py_tp_clear, as_slot(job_clear)},
                            {Py_tp_finalize, as_slot(job_finalize)},
                            {Py_tp_repr, as_slot(job_repr)},
@@ -314,7 +322,7 @@ Py_ssize_t find_loop_offset(State* state, PyObject* loop_keyword, PyObject* loop
 
 Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     State* state = pool->state;
-    Ref self = Ref::own(state->job_type->tp_alloc(state->job_type, 0));
+    Ref self = Ref::own(state->job_memory.allocate(state->job_type));
     if (!self) return self;
     Job* job = new (job_of(self.get())) Job{};
     job->state = state;

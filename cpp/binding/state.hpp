@@ -4,12 +4,13 @@
 #include <atomic>
 #include <cstdint>
 
+#include "binding/job_memory.hpp"
 #include "binding/python.hpp"
 
 namespace nbaio {
 
-/// Lives as long as the types that refer to it (each keeps the capsule that owns it). No field but the counter changes
-/// after the import.
+/// Lives as long as the types that refer to it (each keeps the capsule that owns it). No field but the last two
+/// changes after the import.
 struct State {
     // The types.
     PyTypeObject* job_type = nullptr;
@@ -54,6 +55,7 @@ struct State {
     Ref empty_tuple;
 
     std::atomic<std::uint64_t> jobs_made{0};
+    JobMemory job_memory;
 
     State() = default;
     State(const State&) = delete;

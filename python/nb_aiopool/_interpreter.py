@@ -16,4 +16,6 @@ def require_supported() -> None:
     except ImportError:
         return
     if interpreters.get_current() != interpreters.get_main():
-        raise ImportError("nb_aiopool cannot be imported in a sub-interpreter before Python 3.13; use the main interpreter")
+        raise ImportError(
+            "nb_aiopool cannot be imported in a sub-interpreter before Python 3.13; use the main interpreter"
+        )
