@@ -7,7 +7,7 @@
 
 #include "binding/python.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __SANITIZE_ADDRESS__
 #define NBAIO_KEEPS_JOB_MEMORY 0  // the sanitizer is to see every use of a job that is gone
 #else
 #define NBAIO_KEEPS_JOB_MEMORY (PY_VERSION_HEX < 0x030D0000)

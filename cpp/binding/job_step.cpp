@@ -10,9 +10,8 @@ namespace {
 /// Makes the job asyncio's current task. Whoever was current is put back afterwards: steps may nest.
 class CurrentTask {
 public:
-    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept : state_(state), loop_(loop) {
-        entered_ = swap(task, before_);
-    }
+    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept
+        : state_(state), loop_(loop), entered_(swap(task, before_)) {}
     CurrentTask(const CurrentTask&) = delete;
     CurrentTask& operator=(const CurrentTask&) = delete;
     ~CurrentTask() = default;
@@ -45,7 +44,7 @@ private:
     State* state_;
     PyObject* loop_;
     Ref before_;
-    bool entered_ = false;
+    bool entered_;
 };
 
 // -- Callbacks that make a step -------------------------------------------------------------------------------------

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 __all__ = ["require_supported"]
 
+_FIRST_GOOD = (3, 13)
+
 
 def require_supported() -> None:
     """Raise ImportError in a sub-interpreter before Python 3.13: it could not load the core, or would not end well."""
-    if sys.version_info >= (3, 13):
+    if sys.version_info[:2] >= _FIRST_GOOD:
         return
     try:
-        import _xxsubinterpreters as interpreters  # noqa: PLC0415  # only these versions have it
+        interpreters = importlib.import_module("_xxsubinterpreters")  # only these versions have it
     except ImportError:
         return
     if interpreters.get_current() != interpreters.get_main():
