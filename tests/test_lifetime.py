@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 import weakref
 from pathlib import Path
@@ -166,6 +167,7 @@ async def test_a_pool_that_nobody_holds_ends_its_jobs_all_the_same() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps what was freed")
 @pytest.mark.limit(90)
 def test_resident_memory_is_flat_over_half_a_million_jobs(script: Any) -> None:
     """What no Python allocator sees: memory that the native code takes for itself."""

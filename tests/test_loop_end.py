@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, Callable, List
 
 import pytest
@@ -308,6 +309,29 @@ def test_the_end_of_the_loop_waits_for_a_job_that_is_held_by_another(run_loop: R
 
     patient, late = run_loop(main())
     assert patient.result() == "released" and late.cancelled()
+
+
+def test_jobs_that_nothing_can_wake_and_nobody_holds_are_collected_in_silence(run_loop: Run) -> None:
+    log: List[Any] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            log.append("closed")
+
+    async def main() -> None:
+        pool = NbAioPool(2, 3)
+        for _ in range(4):
+            await pool.submit(work())
+        await turns(2)
+        del pool
+        for _ in range(3):
+            gc.collect()
+            await turns()
+
+    run_loop(main())
+    assert log == ["closed"] * 2
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "Runner"), reason="asyncio.Runner is there from Python 3.11 on")

@@ -173,6 +173,25 @@ async def test_waiting_in_a_coroutine_that_a_job_awaits_is_the_same_error() -> N
     assert not pool.closed
 
 
+@pytest.mark.parametrize("call", ["shutdown", "join"])
+@pytest.mark.parametrize("name", ["submit", "run"])
+async def test_a_task_that_a_job_has_started_may_wait_for_the_pool(name: str, call: str) -> None:
+    pool = NbAioPool(2, 2)
+
+    async def work() -> Any:
+        task = asyncio.get_running_loop().create_task(
+            getattr(pool, call)()
+        )  # eager tasks begin within this step
+        await turns(2)
+        assert not task.done()
+        return task
+
+    got: Any = await getattr(pool, name)(work())
+    task = await got if name == "submit" else got
+    await task
+    assert counts(pool) == {"running": 0, "queued": 0, "waiting": 0}
+
+
 async def test_without_waiting_a_job_may_shut_its_own_pool_down() -> None:
     pool = NbAioPool(1, 2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sysconfig
 import threading
 from typing import Any, Callable, List
 
@@ -85,22 +86,62 @@ def test_one_pool_may_serve_many_threads_one_after_another() -> None:
     assert accounting(pool) == (30 * THREADS, 30 * THREADS, 0, 0, 0, 0)
 
 
-def test_a_pool_that_several_threads_fight_over_serves_or_refuses_each() -> None:
-    pool, served, refused = NbAioPool(2, 2), [], []  # type: ignore[var-annotated]
+def test_a_pool_that_several_threads_fight_over_serves_or_refuses_each(script: Callable[..., Any]) -> None:
+    script(
+        """
+        import asyncio, threading
+        from nb_aiopool import NbAioPool
 
-    async def main(number: int) -> None:
-        for i in range(50):
-            try:
-                served.append(await pool.run(value((number, i))))
-            except RuntimeError as error:
-                assert "loop" in str(error)
-                refused.append(error)
-            await turns()
+        pool, served, refused, errors = NbAioPool(2, 2), [], [], []
+        start = threading.Barrier(4)
 
-    in_threads(lambda number: asyncio.run(main(number)))
-    assert len(served) + len(refused) == 50 * THREADS and len(set(served)) == len(served)
-    assert asyncio.run(pool.run(value("usable"))) == "usable"
-    assert accounting(pool) == (len(served) + 1, len(served) + 1, 0, 0, 0, 0)
+        async def value(result):
+            await asyncio.sleep(0)
+            return result
+
+        async def call(number, i):
+            if i % 2:
+                return await pool.run(value((number, i)))
+            return await (await pool.submit(value((number, i))))
+
+        async def main(number):
+            start.wait()
+            for i in range(1000):
+                try:
+                    served.append(await call(number, i))
+                except RuntimeError as error:
+                    assert "loop" in str(error), error
+                    refused.append((number, i))
+                except BaseException as error:
+                    errors.append(error)
+                    raise
+                if i % 10 == 0:
+                    await asyncio.sleep(0)
+
+        threads = [threading.Thread(target=lambda number=number: asyncio.run(main(number))) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        assert len(served) + len(refused) == 4000 == len(set(served) | set(refused))
+        assert asyncio.run(pool.run(value("usable"))) == "usable"
+        stats = pool.stats()
+        assert stats.submitted == stats.succeeded == len(served) + 1, stats
+        """
+    )
+
+
+def test_a_build_without_a_global_lock_stays_without_it(script: Callable[..., Any]) -> None:
+    done = script(
+        """
+        import sys
+        import nb_aiopool
+        print(getattr(sys, "_is_gil_enabled", lambda: True)())
+        """,
+        flags=["-W", "error"],
+    )
+    assert done.stdout == "%s\n" % (not sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def test_a_job_may_finish_in_a_thread_that_was_ended_while_others_look_at_it() -> None:

@@ -59,6 +59,10 @@ PyTypeObject* make_pool_type(State* state) noexcept;
 /// running loop or the pool is busy in another one.
 bool use_running_loop(PoolObject* pool) noexcept;
 
+/// Whether a call that had the loop may go on: while it ran other code, another thread may have taken the idle pool to
+/// its own loop. Guarantees: false with RuntimeError set. `loop` is compared only.
+bool is_still_bound(PoolObject* pool, PyObject* loop) noexcept;
+
 /// Whether the caller runs on the loop that the pool is bound to. Never raises.
 bool on_own_loop(PoolObject* pool) noexcept;
 

@@ -18,6 +18,13 @@ void unbind(PoolObject* pool) noexcept {
     pool->producer_budget.renew();
 }
 
+bool refuse_busy(PoolObject* pool) noexcept {
+    PyErr_Format(PyExc_RuntimeError,
+                 "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
+                 pool->loop != nullptr ? pool->loop : Py_None);
+    return false;
+}
+
 /// Guarantees: false with an exception set, and the pool not bound.
 bool bind(PoolObject* pool, PyObject* loop) noexcept {
     State* state = pool->state;
@@ -27,7 +34,8 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     Ref keyword = Ref::own(PyDict_New());
     if (!keyword || PyDict_SetItem(keyword.get(), state->loop.get(), loop) < 0) return false;
     const Py_ssize_t loop_offset = is_debug == 1 ? 0 : find_loop_offset(state, keyword.get(), loop);
-    if (pool->loop != nullptr) return pool->loop == loop;  // whoever answered get_debug() used the pool
+    if (pool->loop == loop) return true;                  // whoever answered get_debug() used the pool
+    if (pool->loop != nullptr) return refuse_busy(pool);  // or another thread did
     pool->debug = is_debug == 1;
     pool->loop_offset = loop_offset;
     pool->loop = new_ref(loop);
@@ -122,11 +130,7 @@ bool use_running_loop(PoolObject* pool) noexcept {
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
         if (is_closed == 0) {
-            PyErr_Format(
-                PyExc_RuntimeError,
-                "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
-                pool->loop);
-            return false;
+            return refuse_busy(pool);
         }
         end_leftovers(pool);
     } else if (pool->loop != nullptr) {
@@ -134,6 +138,8 @@ bool use_running_loop(PoolObject* pool) noexcept {
     }
     return bind(pool, running.get());
 }
+
+bool is_still_bound(PoolObject* pool, PyObject* loop) noexcept { return pool->loop == loop || refuse_busy(pool); }
 
 bool on_own_loop(PoolObject* pool) noexcept {
     if (pool->running_loop.is_known(pool->state)) return true;
@@ -144,17 +150,17 @@ bool on_own_loop(PoolObject* pool) noexcept {
 }
 
 bool is_inside(PoolObject* pool) noexcept {
-    const bool executing = pool->executing != nullptr;
+    if (pool->executing == nullptr) return false;
 #if PY_VERSION_HEX >= 0x030C0000
     // A task that was started eagerly executes in the middle of the job's step without being the job.
-    PyObject* who = executing ? pool->executing->who : nullptr;
-    if (executing && Py_TYPE(who) == pool->state->job_type) {
-        const Ref current = call(pool->state->current_task.get(), pool->loop);
-        if (!current) PyErr_Clear();
-        return current.get() == who;
-    }
+    PyObject* who = pool->executing->who;
+    const PyObject* task = Py_TYPE(who) == pool->state->job_type ? who : reinterpret_cast<Turn*>(who)->task;
+    const Ref current = call(pool->state->current_task.get(), pool->loop);
+    if (!current) PyErr_Clear();
+    return current.get() == task;
+#else
+    return true;
 #endif
-    return executing;
 }
 
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept {

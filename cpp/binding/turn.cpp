@@ -20,6 +20,7 @@ void clear_fields(Turn* turn) noexcept {
     Ref context = Ref::own(std::exchange(turn->context, nullptr));
     Ref yielded = Ref::own(std::exchange(turn->yielded, nullptr));
     Ref job = Ref::own(std::exchange(turn->job, nullptr));
+    Ref task = Ref::own(std::exchange(turn->task, nullptr));
 }
 
 /// Allocates a turn, or takes the one that the pool keeps.
@@ -202,6 +203,7 @@ int turn_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(turn->context);
     Py_VISIT(turn->yielded);
     Py_VISIT(turn->job);
+    Py_VISIT(turn->task);
     if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -264,6 +266,10 @@ PyObject* run_now(PoolObject* pool, PyObject* awaitable, bool wrap, bool rest, b
     Turn* turn = turn_of(self.get());
     turn->context = PyContext_CopyCurrent();
     turn->coro = wrap ? call(pool->state->wrap_awaitable.get(), awaitable).release() : new_ref(awaitable);
+#if PY_VERSION_HEX >= 0x030C0000
+    turn->task = call(pool->state->current_task.get(), pool->loop).release();
+    if (turn->task == nullptr) PyErr_Clear();
+#endif
     if (turn->context == nullptr || turn->coro == nullptr) {
         if (!wrap) close_coroutine(pool, awaitable);
         return nullptr;

@@ -22,6 +22,7 @@ struct Turn {
     PyObject* context;
     PyObject* yielded;  // what the coroutine waits for
     PyObject* job;      // instead of these three: the queued Job
+    PyObject* task;     // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
     bool delivered;     // `yielded` was handed on to the caller's task
     bool driven;        // the coroutine executes
     bool must_cancel;   // the next step raises CancelledError
