@@ -94,6 +94,7 @@ void end_with_result(Job* job, PyObject* result) noexcept {
     Ref alive = detach(job, Outcome::succeeded);
     if (!call(job->state->future_set_result.get(), job->self, result)) {
         report(job->pool, "could not set the result of a job", job->self);
+        if (!cancel_future(job, nullptr)) PyErr_Clear();  // whoever waits must not wait for ever
     }
     if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), result);
     conclude(job);
@@ -103,6 +104,7 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     Ref alive = detach(job, Outcome::failed);
     if (!call(job->state->future_set_exception.get(), job->self, exception)) {
         report(job->pool, "could not set the exception of a job", job->self);
+        if (!cancel_future(job, nullptr)) PyErr_Clear();
     }
     if (sink_is_open(job)) {
         tell_sink(job, job->state->set_exception.get(), exception);
@@ -191,6 +193,7 @@ void abandon_job(Job* job) noexcept {
     if (!cancel_future(job, nullptr)) PyErr_Clear();
     if (job->sink != nullptr && !call_method(job->sink, job->state->cancel.get())) PyErr_Clear();
     if (!call_method(job->coro, job->state->close.get())) PyErr_Clear();
+    Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
     if (job->registered) {
         job->registered = false;
         if (!call(job->state->unregister_task.get(), job->self)) PyErr_Clear();

@@ -7,7 +7,16 @@
 
 #include "binding/python.hpp"
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define NBAIO_UNDER_ASAN 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
+#define NBAIO_UNDER_ASAN 1
+#endif
+
+#ifdef NBAIO_UNDER_ASAN
 #define NBAIO_KEEPS_JOB_MEMORY 0  // the sanitizer is to see every use of a job that is gone
 #else
 #define NBAIO_KEEPS_JOB_MEMORY (PY_VERSION_HEX < 0x030D0000)

@@ -148,6 +148,7 @@ bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
     Ref old = Ref::own(std::exchange(job->waits_on, new_ref(future)));
     if (!call_method_with_keyword(future, state->add_done_callback.get(), state->context_keyword.get(), bound.get(),
                                   job->context)) {
+        Ref unheard = Ref::own(std::exchange(job->waits_on, nullptr));
         return false;
     }
     if (!job->must_cancel) return true;

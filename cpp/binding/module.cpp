@@ -13,7 +13,9 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
 #endif
     module.doc() = "The native core of nb_aiopool.";
     auto* state = new nbaio::State;
-    pybind11::capsule owner(state, [](void* held) { delete static_cast<nbaio::State*>(held); });
+    pybind11::capsule owner(state, nbaio::State::capsule_name, [](PyObject* capsule) {
+        delete static_cast<nbaio::State*>(PyCapsule_GetPointer(capsule, nbaio::State::capsule_name));
+    });
     if (!state->load() || !nbaio::add_types(state, module.ptr(), owner.ptr())) throw pybind11::error_already_set();
 }
 

@@ -80,6 +80,15 @@ bool check_sink(PoolObject* pool, PyObject* future) noexcept {
                      Py_TYPE(future)->tp_name);
         return false;
     }
+    const int is_task = Py_TYPE(future) == state->job_type ? 1 : PyObject_IsInstance(future, state->task_type.get());
+    if (is_task != 0) {
+        if (is_task > 0) {
+            PyErr_Format(PyExc_TypeError,
+                         "future must be one whose result can be set, as loop.create_future() makes it, got %R",
+                         future);
+        }
+        return false;
+    }
     Ref loop = call_method(future, state->get_loop.get());
     if (!loop) return false;
     if (loop.get() != pool->loop) {
@@ -117,10 +126,10 @@ PyObject* accept(PoolObject* pool, Ref job) noexcept {
 
 /// The answer to a producer that must wait: its job, which stands in line, and the future that says when to come back.
 PyObject* stand_in_line(PoolObject* pool, Ref job) noexcept {
-    PyObject* const loop = pool->loop;
+    const Ref loop = Ref::share(pool->loop);
     Job* entrant = job_of(job.get());
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
-    if (!waiter || !schedule_pump(pool) || !is_still_bound(pool, loop)) return refuse(pool, entrant->coro);
+    if (!waiter || !schedule_pump(pool) || !is_still_bound(pool, loop.get())) return refuse(pool, entrant->coro);
     entrant->waits_on = new_ref(waiter.get());
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
@@ -131,14 +140,14 @@ PyObject* stand_in_line(PoolObject* pool, Ref job) noexcept {
 /// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or what stand_in_line() answers, or
 /// null with an exception set and the coroutine closed.
 PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink) noexcept {
-    PyObject* const loop = pool->loop;
+    const Ref loop = Ref::share(pool->loop);
     const bool rests = block && producers_must_rest(pool);
     if (!block && !pool->admission.welcomes()) return refuse_full(pool, object);
     Ref job = make_job(pool, object, kind, sink);
-    if (!job || !schedule_pump(pool)) return refuse(pool, object);
+    if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
     if (sink != nullptr && !watch_sink(job_of(job.get()))) return refuse(pool, job_of(job.get())->coro);
     // Only now: all of the above can run other code.
-    if (!is_still_bound(pool, loop)) return refuse(pool, job_of(job.get())->coro);
+    if (!is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     if (!rests && pool->admission.welcomes()) return accept(pool, std::move(job));
     if (!block) return refuse_full(pool, job_of(job.get())->coro);
     return stand_in_line(pool, std::move(job));
@@ -197,7 +206,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     }
     Ref jobs = Ref::own(PyList_New(0));
     bool good = static_cast<bool>(jobs) && use_running_loop(pool);
-    PyObject* const loop = pool->loop;
+    const Ref loop = Ref::share(pool->loop);
     for (Py_ssize_t i = 0; good && i < PyList_GET_SIZE(awaitables); ++i) {
         Ref object = Ref::share(PyList_GET_ITEM(awaitables, i));
         Kind kind = Kind::wrong;
@@ -207,7 +216,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
         good = job && PyList_Append(jobs.get(), job.get()) == 0;
     }
     good = good && (PyList_GET_SIZE(jobs.get()) == 0 || schedule_pump(pool));
-    good = good && is_still_bound(pool, loop);
+    good = good && is_still_bound(pool, loop.get());
     const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
     if (wanted > 0 && (!pool->admission.welcomes() || pool->admission.room() < wanted)) {
         PyErr_Format(pool->state->pool_full.get(),
@@ -292,9 +301,9 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     const int block = truth(args[1]);
     Kind kind = Kind::wrong;
     if (block < 0 || !may_enter(pool, object, kind)) return refuse(pool, object);
-    PyObject* const loop = pool->loop;
+    const Ref loop = Ref::share(pool->loop);
     const bool rests = producers_must_rest(pool);
-    if (!is_still_bound(pool, loop)) return refuse(pool, object);
+    if (!is_still_bound(pool, loop.get())) return refuse(pool, object);
     const bool wrap = kind == Kind::awaitable;
     const bool as_guest = !pool->admission.can_begin() && is_inside(pool);
     if (as_guest || pool->admission.can_begin()) {
@@ -305,10 +314,10 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
 
     // Behind those that came earlier, as a job of its own that the caller awaits.
     Ref job = make_job(pool, object, kind, nullptr);
-    if (!job || !schedule_pump(pool)) return refuse(pool, object);
+    if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
     Entry& entry = job_of(job.get())->entry;
     Ref turn = turn_for_job(pool, job.get());
-    if (!turn || !is_still_bound(pool, loop)) return refuse(pool, object);
+    if (!turn || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     if (pool->admission.welcomes()) {
         pool->admission.accept(entry);
         adopt_job(pool, job_of(job.get()));

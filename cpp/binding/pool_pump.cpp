@@ -12,6 +12,7 @@ bool step_from_pump(Entry& entry) noexcept {
     Ref context = Ref::share(job->context);
     if (PyContext_Enter(context.get()) < 0) {
         Ref exception = take_raised();
+        close_coroutine(job->pool, job->coro);
         end_with_exception(job, exception.get());
         return true;
     }
@@ -23,12 +24,13 @@ bool step_from_pump(Entry& entry) noexcept {
 }
 
 /// Jobs that gave way before the pass began, then those that have a slot to start in, for as long as the budget lasts.
+/// At least one is started, so that jobs which only give way cannot keep others from ever beginning.
 bool make_pass(PoolObject* pool) noexcept {
     for (std::size_t left = pool->admission.at(Place::ready).size(); left > 0; --left) {
         Entry* entry = pool->admission.resume_next();
         if (entry == nullptr) break;
         if (!step_from_pump(*entry)) return false;
-        if (pool->pass_budget.spent()) return true;
+        if (pool->pass_budget.spent()) break;
     }
     while (Entry* entry = pool->admission.start_next()) {
         if (!step_from_pump(*entry)) return false;

@@ -13,6 +13,8 @@ void refuse_waiting(PoolObject* pool, Job* job) noexcept {
         exception = call(pool->state->pool_stopped.get());
         if (!exception) PyErr_Clear();
     }
+    // To make the exception is to run code, and the job may have left the line by it.
+    if (job->entry.place != Place::line && job->entry.place != Place::granted) return;
     pool->admission.withdraw(job->entry);
     refuse_job(job, exception.get());
 }

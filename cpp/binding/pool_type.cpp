@@ -15,9 +15,9 @@ PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObjec
 // -- Memory ---------------------------------------------------------------------------------------------------------
 
 PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
-    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "_state"));
+    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "__nb_aiopool_state__"));
     if (!owner) return nullptr;
-    auto* state = static_cast<State*>(PyCapsule_GetPointer(owner.get(), nullptr));
+    auto* state = static_cast<State*>(PyCapsule_GetPointer(owner.get(), State::capsule_name));
     if (state == nullptr) return nullptr;
     PyObject* self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;
@@ -35,6 +35,7 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
     if (pool->state == nullptr) return 0;
     Py_VISIT(pool->loop);
+    if (pool->running_loop.owns_loop()) Py_VISIT(pool->loop);
     Py_VISIT(pool->loop_keyword);
     Py_VISIT(pool->guard);
     Py_VISIT(pool->idle_waiters);

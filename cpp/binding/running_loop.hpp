@@ -30,6 +30,15 @@ public:
 #endif
     }
 
+    /// For the garbage collector: the note owns the loop, but cannot be traversed. Guarantees: true if it is ours alone.
+    [[nodiscard]] bool owns_loop() const noexcept {
+#if PY_VERSION_HEX < 0x030C0000
+        return note_ != nullptr && Py_REFCNT(note_) == 1;
+#else
+        return false;
+#endif
+    }
+
     void forget() noexcept {
 #if PY_VERSION_HEX < 0x030C0000
         PyObject* old = std::exchange(note_, nullptr);

@@ -62,7 +62,8 @@ bool load_asyncio(State& s) noexcept {
         return false;
     }
     static_cast<void>(future.release());  // kept for as long as the state, through future_type
-    return import_into(s.get_running_loop, "_asyncio", "_get_running_loop") &&
+    return import_into(s.task_type, "_asyncio", "Task") &&
+           import_into(s.get_running_loop, "_asyncio", "_get_running_loop") &&
            import_into(s.register_task, "_asyncio", "_register_task") &&
            import_into(s.unregister_task, "_asyncio", "_unregister_task") &&
 #if PY_VERSION_HEX >= 0x030C0000
@@ -106,7 +107,7 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
         if (entry.type == nullptr) return false;
         auto* object = reinterpret_cast<PyObject*>(entry.type);
         // Whoever holds a type, or an instance of it, holds the state.
-        if (PyDict_SetItemString(entry.type->tp_dict, "_state", owner) < 0) return false;
+        if (PyDict_SetItemString(entry.type->tp_dict, "__nb_aiopool_state__", owner) < 0) return false;
         PyType_Modified(entry.type);
         // The state refers to its types without owning them: they own it.
         Ref owned = Ref::own(object);

@@ -12,6 +12,8 @@ namespace nbaio {
 /// Lives as long as the types that refer to it (each keeps the capsule that owns it). No field but the last two
 /// changes after the import.
 struct State {
+    static constexpr const char* capsule_name = "nb_aiopool._core.state";
+
     // The types.
     PyTypeObject* job_type = nullptr;
     PyTypeObject* turn_type = nullptr;
@@ -27,6 +29,7 @@ struct State {
     Ref future_cancelled_error;  // Future._make_cancelled_error; null on 3.8
 
     // asyncio.
+    Ref task_type;
     Ref get_running_loop;
     Ref current_task;
     Ref swap_current_task;  // 3.12 and later; null before

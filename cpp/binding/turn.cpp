@@ -49,18 +49,27 @@ void end_turn(Turn* turn, Outcome outcome) noexcept {
 }
 
 Outcome outcome_of_raised(State* state) noexcept {
-    return PyErr_ExceptionMatches(state->cancelled_error.get()) != 0 ? Outcome::cancelled : Outcome::failed;
+    const bool given_up =
+        PyErr_ExceptionMatches(state->cancelled_error.get()) != 0 || PyErr_ExceptionMatches(PyExc_GeneratorExit) != 0;
+    return given_up ? Outcome::cancelled : Outcome::failed;
 }
 
 /// Takes the coroutine one step on, inside its own context. `step` makes the step.
+/// `if_returned` is how the turn counts then.
 template <class Advance>
-Step drive(Turn* turn, Ref& value, Advance advance) noexcept {
+Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcome::succeeded) noexcept {
     PoolObject* pool = turn->pool;
     if (turn->driven) {
         PyErr_SetString(PyExc_RuntimeError, "the coroutine of this run() is executing already");
         return Step::raised;
     }
-    if (PyContext_Enter(turn->context) < 0) return Step::raised;
+    // The code that is driven may end the turn from outside: what it needs afterwards is held here.
+    const Ref pool_alive = Ref::share(as_object(pool));
+    const Ref context = Ref::share(turn->context);
+    if (PyContext_Enter(context.get()) < 0) {
+        end_turn(turn, Outcome::failed);
+        return Step::raised;
+    }
     Step step = Step::raised;
     if (Py_EnterRecursiveCall(" while running a job") == 0) {
         Executing here(pool, as_object(turn));
@@ -71,16 +80,20 @@ Step drive(Turn* turn, Ref& value, Advance advance) noexcept {
     }
     if (step == Step::raised) {
         RaisedAside aside;
-        if (PyContext_Exit(turn->context) < 0) PyErr_Clear();
-    } else if (PyContext_Exit(turn->context) < 0) {
+        if (PyContext_Exit(context.get()) < 0) PyErr_Clear();
+    } else if (PyContext_Exit(context.get()) < 0) {
         step = Step::raised;
     }
-    if (!is_linked(turn)) return step;  // ended meanwhile from outside
+    if (!is_linked(turn)) {
+        // Ended meanwhile from outside, which left the fields to whoever used them.
+        clear_fields(turn);
+        return step;
+    }
     if (step == Step::yielded) {
         turn->yielded = new_ref(value.get());
         if (turn->must_cancel) cancel_turn(turn);
     } else {
-        end_turn(turn, step == Step::returned ? Outcome::succeeded : outcome_of_raised(pool->state));
+        end_turn(turn, step == Step::returned ? if_returned : outcome_of_raised(pool->state));
     }
     return step;
 }
@@ -180,10 +193,13 @@ bool close_turn(Turn* turn) noexcept {
     State* state = turn->pool->state;
     Ref old = Ref::own(std::exchange(turn->yielded, nullptr));
     turn->must_cancel = false;
-    const Step step = drive(turn, value, [&](Ref& out) noexcept {
-        out = call_method(turn->coro, state->close.get());
-        return out ? Step::returned : Step::raised;
-    });
+    const Step step = drive(
+        turn, value,
+        [&](Ref& out) noexcept {
+            out = call_method(turn->coro, state->close.get());
+            return out ? Step::returned : Step::raised;
+        },
+        Outcome::cancelled);
     return step == Step::returned;
 }
 
@@ -304,8 +320,10 @@ Ref turn_for_job(PoolObject* pool, PyObject* job) noexcept {
 }
 
 void cancel_turn(Turn* turn) noexcept {
+    PoolObject* pool = turn->pool;
+    const Ref pool_alive = Ref::share(as_object(pool));
     if (turn->job != nullptr) {
-        if (cancel_job(job_of(turn->job), nullptr) < 0) report(turn->pool, "could not cancel a job", turn->job);
+        if (cancel_job(job_of(turn->job), nullptr) < 0) report(pool, "could not cancel a job", as_object(turn));
         return;
     }
     turn->must_cancel = true;
@@ -313,12 +331,13 @@ void cancel_turn(Turn* turn) noexcept {
     Ref future = Ref::share(turn->yielded);
     Ref answer = call_method(future.get(), turn->pool->state->cancel.get());
     const int cancelled = answer ? PyObject_IsTrue(answer.get()) : -1;
-    if (cancelled < 0) report(turn->pool, "could not cancel what a job waits for", future.get());
+    if (cancelled < 0) report(pool, "could not cancel what a job waits for", future.get());
     if (cancelled == 1) turn->must_cancel = false;
 }
 
 void abandon_turn(Turn* turn) noexcept {
     Ref alive = Ref::share(as_object(turn));
+    if (turn->driven) return;  // its coroutine is executing this; drive() clears up
     Ref coro = Ref::own(std::exchange(turn->coro, nullptr));
     PyObject* close = turn->pool->state->close.get();
     if (coro && !call_method(coro.get(), close)) PyErr_Clear();

@@ -80,7 +80,7 @@ def _close_rest(pool: NbAioPool, source: Iterator[Any], coros: Iterable[Any]) ->
     """Close what was not drawn: a generator itself; of a collection, the coroutines that it holds already."""
     if hasattr(source, "close"):
         pool._discard(source)
-    elif source is not coros or type(source) in _iterators_of_collections:
+    elif type(source) in _iterators_of_collections:
         _close_all(pool, source)
 
 
@@ -104,7 +104,7 @@ async def _aclose(source: AsyncIterator[Any]) -> None:
 
 
 async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:
-    """Submit all, and gather the results. Whatever ends this early cancels the jobs and waits for them."""
+    """Submit all, and gather the results. Whatever ends the submitting early cancels the jobs and waits for them."""
     futures: List[asyncio.Future[Any]] = []
     try:
         await submit_each(pool, coros, block, futures)

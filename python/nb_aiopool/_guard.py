@@ -35,6 +35,7 @@ class Guard(_Future):
         self._jobs_are_tasks = jobs_are_tasks
         self._coro = _jobs_of_a_pool()
         self.was_cancelled = False
+        self.submitted_before = 0
 
     def done(self) -> bool:
         pool = self._pool()
@@ -45,6 +46,7 @@ class Guard(_Future):
         if pool is None or self.done():
             return False
         self.was_cancelled = True
+        self.submitted_before = pool._counts()[0]
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
             pool._cancel_all()
@@ -105,7 +107,7 @@ def all_were_cancelled(pool: Pool) -> bool:
     Whoever was cancelled along with them must not cancel them again: that would interrupt their cleanup.
     """
     guard = pool._guard
-    return guard is not None and guard.was_cancelled
+    return guard is not None and guard.was_cancelled and guard.submitted_before == pool._counts()[0]
 
 
 def _is_idle(pool: Pool) -> bool:
