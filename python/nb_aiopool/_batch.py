@@ -52,7 +52,7 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
             futures.extend(pool._offer_all(drawn))
     except BaseException:
         _close_all(pool, drawn)
-        _close_rest(pool, source, coros)
+        _close_rest(pool, source)
         raise
 
 
@@ -76,7 +76,7 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
         raise
 
 
-def _close_rest(pool: NbAioPool, source: Iterator[Any], coros: Iterable[Any]) -> None:
+def _close_rest(pool: NbAioPool, source: Iterator[Any]) -> None:
     """Close what was not drawn: a generator itself; of a collection, the coroutines that it holds already."""
     if hasattr(source, "close"):
         pool._discard(source)
