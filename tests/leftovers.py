@@ -37,6 +37,8 @@ def new_loop():
     if kind == "uvloop":
         import uvloop
         return uvloop.new_event_loop()
+    # A loop that nobody closes has to be finalised before its sockets: no collection may come between the two.
+    gc.collect()
     loop = asyncio.new_event_loop()
     loop.set_debug(kind == "debug")
     if kind == "eager":

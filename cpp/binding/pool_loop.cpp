@@ -150,8 +150,8 @@ bool on_own_loop(PoolObject* pool) noexcept {
 }
 
 bool is_inside(PoolObject* pool) noexcept {
-    if (pool->executing == nullptr) return false;
 #if PY_VERSION_HEX >= 0x030C0000
+    if (pool->executing == nullptr) return false;
     // A task that was started eagerly executes in the middle of the job's step without being the job.
     PyObject* who = pool->executing->who;
     const PyObject* task = Py_TYPE(who) == pool->state->job_type ? who : reinterpret_cast<Turn*>(who)->task;
@@ -159,7 +159,7 @@ bool is_inside(PoolObject* pool) noexcept {
     if (!current) PyErr_Clear();
     return current.get() == task;
 #else
-    return true;
+    return pool->executing != nullptr;
 #endif
 }
 

@@ -15,7 +15,7 @@ PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObjec
 // -- Memory ---------------------------------------------------------------------------------------------------------
 
 PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
-    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "__nb_aiopool_state__"));
+    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "_nb_aiopool_state"));
     if (!owner) return nullptr;
     auto* state = static_cast<State*>(PyCapsule_GetPointer(owner.get(), State::capsule_name));
     if (state == nullptr) return nullptr;

@@ -107,7 +107,7 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
         if (entry.type == nullptr) return false;
         auto* object = reinterpret_cast<PyObject*>(entry.type);
         // Whoever holds a type, or an instance of it, holds the state.
-        if (PyDict_SetItemString(entry.type->tp_dict, "__nb_aiopool_state__", owner) < 0) return false;
+        if (PyDict_SetItemString(entry.type->tp_dict, "_nb_aiopool_state", owner) < 0) return false;
         PyType_Modified(entry.type);
         // The state refers to its types without owning them: they own it.
         Ref owned = Ref::own(object);
