@@ -160,15 +160,6 @@ STATES = {
             await asyncio.sleep(0.01)
         run(main())
         """,
-    "many loops": """
-        pools = [NbAioPool(1, 2) for _ in range(5)]
-        async def main(pool):
-            for _ in range(3):
-                await pool.submit(sleeper())
-            await asyncio.sleep(0.01)
-        for pool in pools:
-            run(main(pool))
-        """,
     "an iterator half way": """
         pool = NbAioPool(1, 2)
         drawn = []
