@@ -198,11 +198,11 @@ ATTACKS = {
     """,
     "jobs of one pool in another": """
         def attack():
-            for name in ("_take_place", "_leave_line"):
+            for name in ("_native_take_place", "_native_leave_line"):
                 one, two = fresh(), fresh()
                 job = fresh_job()
                 for pool in (one, two):
-                    answer = pool._offer(held(), True, None)
+                    answer = pool._native_offer(held(), True, None)
                     for item in (job, *(answer if isinstance(answer, tuple) else (answer,))):
                         call(getattr(one, name), item)
                         call(getattr(two, name), item)
@@ -211,7 +211,7 @@ ATTACKS = {
     "copies": """
         def attack():
             import copy, pickle
-            for thing in (fresh(), fresh_job(), fresh()._offer(held(), True, None)):
+            for thing in (fresh(), fresh_job(), fresh()._native_offer(held(), True, None)):
                 for way in (copy.copy, copy.deepcopy, pickle.dumps):
                     call(way, thing)
                 for protocol in range(6):

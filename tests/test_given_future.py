@@ -236,3 +236,44 @@ async def test_a_future_given_to_a_run_that_is_cancelled_is_cancelled() -> None:
         await caller
     await turns()
     assert future.cancelled()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["free", "full"])
+async def test_a_cancelled_caller_of_run_with_a_future_waits_for_the_job_to_end(full: bool) -> None:
+    pool, gate, cleanup = NbAioPool(1, 1), Gate(), Gate()
+    future = asyncio.get_running_loop().create_future()
+    log: List[str] = []
+    jobs = fill(pool, gate) if full else []
+
+    async def job() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cleaning up")
+            await cleanup.wait()
+            log.append("ended")
+
+    caller = asyncio.ensure_future(pool.run(job(), future=future))
+    await turns(2)
+    gate.open()
+    await asyncio.gather(*jobs)
+    await turns(2)
+    caller.cancel()
+    await turns(3)
+    assert log == ["cleaning up"] and not caller.done()
+    cleanup.open()
+    await asyncio.wait([caller])
+    assert caller.cancelled() and future.cancelled() and log == ["cleaning up", "ended"]
+
+
+async def test_names_that_a_subclass_may_well_use_do_not_disturb_the_pool() -> None:
+    class Named(NbAioPool):
+        def taken(self, *_: Any) -> None:
+            raise AssertionError("called by the pool")
+
+        _run = _offer = _check = _close = _wait = _bind = _room = _cancel_all = _guard = _loop = taken
+
+    async with Named(1, 1) as pool:
+        assert await pool.run(value(1)) == 1
+        assert await pool.batch_run([value(2), value(3)]) == [2, 3]
+        await pool.join()

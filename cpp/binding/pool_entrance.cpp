@@ -30,7 +30,7 @@ Kind kind_of(State* state, PyObject* object) noexcept {
     }
     if (PyCallable_Check(object) != 0) {
         PyErr_Format(PyExc_TypeError,
-                     "an awaitable is required, got the callable %R: call it, as in pool.submit(func(...))", object);
+                     "an awaitable is required, got the callable %R: call it, and pass what it returns", object);
     } else {
         PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
     }
@@ -186,7 +186,7 @@ PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t c
 PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     PoolObject* pool = pool_of(self);
     if (count != 3) {
-        PyErr_Format(PyExc_TypeError, "_offer() takes 3 arguments (%zd given)", count);
+        PyErr_Format(PyExc_TypeError, "_native_offer() takes 3 arguments (%zd given)", count);
         return nullptr;
     }
     PyObject* sink = args[2] == Py_None ? nullptr : args[2];
@@ -201,7 +201,7 @@ PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) no
 PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     PoolObject* pool = pool_of(self);
     if (!PyList_CheckExact(awaitables)) {
-        PyErr_SetString(PyExc_TypeError, "_offer_all() takes a list");
+        PyErr_SetString(PyExc_TypeError, "_native_offer_all() takes a list");
         return nullptr;
     }
     Ref jobs = Ref::own(PyList_New(0));
@@ -220,9 +220,8 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
     if (wanted > 0 && (!pool->admission.welcomes() || pool->admission.room() < wanted)) {
         PyErr_Format(pool->state->pool_full.get(),
-                     "the pool is full: no room for all %zu beside %zu running (limit %zu), %zu queued (limit %zu) and "
-                     "%zu waiting; "
-                     "wait for room, or raise the limits",
+                     "the pool is full: no room for a batch of %zu jobs or more beside %zu running (limit %zu), %zu "
+                     "queued (limit %zu) and %zu waiting; wait for room, or raise the limits",
                      wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
                      pool->admission.max_queued(), pool->admission.waiting());
         good = false;
@@ -293,28 +292,32 @@ PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
 
 PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     PoolObject* pool = pool_of(self);
-    if (count != 2) {
-        PyErr_Format(PyExc_TypeError, "_run() takes 2 arguments (%zd given)", count);
+    if (count != 3) {
+        PyErr_Format(PyExc_TypeError, "_native_run() takes 3 arguments (%zd given)", count);
         return nullptr;
     }
     PyObject* object = args[0];
+    PyObject* sink = args[2] == Py_None ? nullptr : args[2];
     const int block = truth(args[1]);
     Kind kind = Kind::wrong;
-    if (block < 0 || !may_enter(pool, object, kind)) return refuse(pool, object);
+    if (block < 0 || !may_enter(pool, object, kind) || (sink != nullptr && !check_sink(pool, sink))) {
+        return refuse(pool, object);
+    }
     const Ref loop = Ref::share(pool->loop);
     const bool rests = producers_must_rest(pool);
     if (!is_still_bound(pool, loop.get())) return refuse(pool, object);
     const bool wrap = kind == Kind::awaitable;
     const bool as_guest = !pool->admission.can_begin() && is_inside(pool);
-    if (as_guest || pool->admission.can_begin()) {
+    if (sink == nullptr && (as_guest || pool->admission.can_begin())) {
         Ref outcome = Ref::own(run_now(pool, object, wrap, rests, as_guest));
         if (outcome || PyErr_Occurred() != nullptr) return outcome.release();
     }
     if (block == 0 && !pool->admission.welcomes()) return refuse_full(pool, object);
 
     // Behind those that came earlier, as a job of its own that the caller awaits.
-    Ref job = make_job(pool, object, kind, nullptr);
+    Ref job = make_job(pool, object, kind, sink);
     if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
+    if (sink != nullptr && !watch_sink(job_of(job.get()))) return refuse(pool, job_of(job.get())->coro);
     Entry& entry = job_of(job.get())->entry;
     Ref turn = turn_for_job(pool, job.get());
     if (!turn || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);

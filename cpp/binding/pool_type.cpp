@@ -10,6 +10,10 @@ namespace {
 constexpr std::size_t default_max_concurrency = 100;
 constexpr std::size_t default_max_queue_size = 1000;
 
+/// After so many submits without a rest the producer gives way, however fast it was. A short burst stays in the cache and
+/// within what CPython keeps of freed contexts (255), and seldom wakes the garbage collector: a fifth of a submit.
+constexpr std::uint32_t jobs_per_turn = 256;
+
 PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObject*>(self); }
 
 // -- Memory ---------------------------------------------------------------------------------------------------------
@@ -25,7 +29,7 @@ PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
     pool->state = state;
     new (&pool->admission) Admission(default_max_concurrency, default_max_queue_size);
     new (&pool->pass_budget) Budget();
-    new (&pool->producer_budget) Budget();
+    new (&pool->producer_budget) Budget(jobs_per_turn);
     new (&pool->running_loop) RunningLoop();
     return self;
 }
@@ -180,24 +184,24 @@ PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
 PyMethodDef pool_methods[] = {
     {"submit_nowait", as_function(pool_submit_nowait), METH_FASTCALL | METH_KEYWORDS,
      "submit_nowait($self, coro)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
-    {"_offer", as_function(pool_offer), METH_FASTCALL, "_offer($self, coro, block, future, /)\n--\n\n"},
-    {"_offer_all", pool_offer_all, METH_O, "_offer_all($self, coros, /)\n--\n\n"},
-    {"_check", pool_check, METH_O, "_check($self, awaitable, /)\n--\n\n"},
-    {"_discard", pool_discard, METH_O, "_discard($self, closable, /)\n--\n\n"},
-    {"_room", pool_room, METH_NOARGS, "_room($self, /)\n--\n\n"},
-    {"_take_place", pool_take_place, METH_O, "_take_place($self, job, /)\n--\n\n"},
-    {"_leave_line", pool_leave_line, METH_O, "_leave_line($self, job, /)\n--\n\n"},
-    {"_run", as_function(pool_run), METH_FASTCALL, "_run($self, coro, block, /)\n--\n\n"},
-    {"_bind", pool_bind, METH_NOARGS, "_bind($self, /)\n--\n\n"},
-    {"_when_idle", pool_when_idle, METH_NOARGS, "_when_idle($self, /)\n--\n\n"},
-    {"_forget_waiter", pool_forget_waiter, METH_O, "_forget_waiter($self, waiter, /)\n--\n\n"},
-    {"_close", pool_close, METH_NOARGS, "_close($self, /)\n--\n\n"},
-    {"_cancel_all", pool_cancel_all, METH_NOARGS, "_cancel_all($self, /)\n--\n\n"},
-    {"_is_inside", pool_is_inside, METH_NOARGS, "_is_inside($self, /)\n--\n\n"},
-    {"_abandon", pool_abandon, METH_NOARGS, "_abandon($self, /)\n--\n\n"},
-    {"_ending", pool_ending, METH_NOARGS, "_ending($self, /)\n--\n\n"},
-    {"_renew_guard", pool_renew_guard, METH_NOARGS, "_renew_guard($self, /)\n--\n\n"},
-    {"_counts", pool_counts, METH_NOARGS, "_counts($self, /)\n--\n\n"},
+    {"_native_offer", as_function(pool_offer), METH_FASTCALL, "_native_offer($self, coro, block, future, /)\n--\n\n"},
+    {"_native_offer_all", pool_offer_all, METH_O, "_native_offer_all($self, coros, /)\n--\n\n"},
+    {"_native_check", pool_check, METH_O, "_native_check($self, awaitable, /)\n--\n\n"},
+    {"_native_discard", pool_discard, METH_O, "_native_discard($self, closable, /)\n--\n\n"},
+    {"_native_room", pool_room, METH_NOARGS, "_native_room($self, /)\n--\n\n"},
+    {"_native_take_place", pool_take_place, METH_O, "_native_take_place($self, job, /)\n--\n\n"},
+    {"_native_leave_line", pool_leave_line, METH_O, "_native_leave_line($self, job, /)\n--\n\n"},
+    {"_native_run", as_function(pool_run), METH_FASTCALL, "_native_run($self, coro, block, future, /)\n--\n\n"},
+    {"_native_bind", pool_bind, METH_NOARGS, "_native_bind($self, /)\n--\n\n"},
+    {"_native_when_idle", pool_when_idle, METH_NOARGS, "_native_when_idle($self, /)\n--\n\n"},
+    {"_native_forget_waiter", pool_forget_waiter, METH_O, "_native_forget_waiter($self, waiter, /)\n--\n\n"},
+    {"_native_close", pool_close, METH_NOARGS, "_native_close($self, /)\n--\n\n"},
+    {"_native_cancel_all", pool_cancel_all, METH_NOARGS, "_native_cancel_all($self, /)\n--\n\n"},
+    {"_native_is_inside", pool_is_inside, METH_NOARGS, "_native_is_inside($self, /)\n--\n\n"},
+    {"_native_abandon", pool_abandon, METH_NOARGS, "_native_abandon($self, /)\n--\n\n"},
+    {"_native_ending", pool_ending, METH_NOARGS, "_native_ending($self, /)\n--\n\n"},
+    {"_native_renew_guard", pool_renew_guard, METH_NOARGS, "_native_renew_guard($self, /)\n--\n\n"},
+    {"_native_counts", pool_counts, METH_NOARGS, "_native_counts($self, /)\n--\n\n"},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef pool_members[] = {
@@ -208,8 +212,8 @@ PyGetSetDef pool_members[] = {
     {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
     {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
     {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
-    {"_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
-    {"_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},
+    {"_native_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
+    {"_native_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyType_Slot pool_slots[] = {{Py_tp_doc, const_cast<char*>("The native side of NbAioPool.")},

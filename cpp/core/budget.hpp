@@ -8,7 +8,7 @@ namespace nbaio {
 
 /// A share of time, spent by calls. The first call is free, so that a burst of one never reads the clock; the second
 /// starts the clock; the third looks at it, then the fourth, and then every eighth: a reading costs a twentieth of the
-/// cheapest job.
+/// cheapest job. Where `most` is given, so many calls spend the share as well.
 ///
 /// Example:
 ///     budget.renew();
@@ -18,6 +18,10 @@ public:
     /// Half a millisecond: long enough that giving way costs nothing measurable (a loop turn takes microseconds), short
     /// enough that a timer is late by no more than a busy loop makes it anyway.
     static constexpr std::chrono::microseconds share{500};
+    static constexpr std::uint32_t any_number = UINT32_MAX;
+
+    /// Requires: most is a multiple of eight, or any_number.
+    explicit Budget(std::uint32_t most = any_number) noexcept : most_(most) {}
 
     void renew() noexcept {
         calls_ = 0;
@@ -30,7 +34,7 @@ public:
         if (calls_ == 2) {
             start_ = Clock::now();
         } else if (calls_ == 3 || calls_ == 4 || (calls_ & 7U) == 0) {
-            spent_ = spent_ || Clock::now() - start_ >= share;
+            spent_ = spent_ || calls_ >= most_ || Clock::now() - start_ >= share;
         }
         return spent_;
     }
@@ -42,6 +46,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     Clock::time_point start_;
+    std::uint32_t most_;
     std::uint32_t calls_ = 0;
     bool spent_ = false;
 };

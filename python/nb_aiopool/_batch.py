@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
 
 from nb_aiopool._guard import all_were_cancelled
 
@@ -43,13 +43,13 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
             for coro in source:
                 futures.append(await pool.submit(coro))
         else:
-            room = pool._room()
+            room = pool._native_room()
             for coro in source:
                 drawn.append(coro)
-                pool._check(coro)
+                pool._native_check(coro)
                 if len(drawn) > room:
                     break  # enough to know that not all fit: the input may have no end
-            futures.extend(pool._offer_all(drawn))
+            futures.extend(pool._native_offer_all(drawn))
     except BaseException:
         _close_all(pool, drawn)
         _close_rest(pool, source)
@@ -66,10 +66,10 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
         else:
             async for coro in source:
                 drawn.append(coro)
-                pool._check(coro)
-                if len(drawn) > pool._room():
+                pool._native_check(coro)
+                if len(drawn) > pool._native_room():
                     break
-            futures.extend(pool._offer_all(drawn))
+            futures.extend(pool._native_offer_all(drawn))
     except BaseException:
         _close_all(pool, drawn)
         await _aclose(source)
@@ -79,7 +79,7 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
 def _close_rest(pool: NbAioPool, source: Iterator[Any]) -> None:
     """Close what was not drawn: a generator itself; of a collection, the coroutines that it holds already."""
     if hasattr(source, "close"):
-        pool._discard(source)
+        pool._native_discard(source)
     elif type(source) in _iterators_of_collections:
         _close_all(pool, source)
 
@@ -88,7 +88,7 @@ def _close_all(pool: NbAioPool, coros: Iterable[Any]) -> None:
     """Close all the coroutines of an iterable, so that none of them is left un-awaited."""
     for coro in coros:
         if hasattr(coro, "send"):  # else it is no coroutine, and its close() means something else
-            pool._discard(coro)
+            pool._native_discard(coro)
 
 
 async def _aclose(source: AsyncIterator[Any]) -> None:
@@ -124,8 +124,3 @@ async def _cancel_and_wait(pool: NbAioPool, futures: List[asyncio.Future[Any]]) 
     for future in futures:
         if not future.cancelled():
             future.exception()  # superseded by the error that ended the batch
-
-
-async def run_with_future(pool: NbAioPool, coro: Awaitable[T], block: bool, future: asyncio.Future[T]) -> T:
-    """Run a job whose outcome goes to a future as well; cancelling the caller cancels the job."""
-    return await (await pool.submit(coro, block, future))

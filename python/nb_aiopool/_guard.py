@@ -46,10 +46,10 @@ class Guard(_Future):
         if pool is None or self.done():
             return False
         self.was_cancelled = True
-        self.submitted_before = pool._counts()[0]
+        self.submitted_before = pool._native_counts()[0]
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
-            pool._cancel_all()
+            pool._native_cancel_all()
         return True
 
     def result(self) -> None:
@@ -65,7 +65,7 @@ class Guard(_Future):
     def _settle_when_idle(self) -> None:
         """Become a future that is really done once the pool is idle; the pool then gets a new guard."""
         pool = self._pool()
-        waiter = None if pool is None or super().done() else pool._when_idle()
+        waiter = None if pool is None or super().done() else pool._native_when_idle()
         if waiter is None:
             self._settle()
         else:
@@ -74,7 +74,7 @@ class Guard(_Future):
     def _settle(self) -> None:
         pool = self._pool()
         if pool is not None:
-            pool._renew_guard()
+            pool._native_renew_guard()
         if not super().done():
             self.set_result(None)
 
@@ -106,8 +106,8 @@ def all_were_cancelled(pool: Pool) -> bool:
 
     Whoever was cancelled along with them must not cancel them again: that would interrupt their cleanup.
     """
-    guard = pool._guard
-    return guard is not None and guard.was_cancelled and guard.submitted_before == pool._counts()[0]
+    guard = pool._native_guard
+    return guard is not None and guard.was_cancelled and guard.submitted_before == pool._native_counts()[0]
 
 
 def _is_idle(pool: Pool) -> bool:
@@ -125,7 +125,7 @@ def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
 
 def _end_with(pool: Pool) -> None:
     """End what the pool still holds when it becomes garbage together with its jobs."""
-    key, end = id(pool), pool._ending()
+    key, end = id(pool), pool._native_ending()
 
     def gone(_: weakref.ref[Pool]) -> None:
         del _pools[key]
@@ -138,6 +138,6 @@ def _end_with(pool: Pool) -> None:
 def _abandon_leftovers() -> None:
     """At the interpreter's exit, close what loops that no longer run have left, before it can complain."""
     for pool in [reference() for reference in list(_pools.values())]:
-        loop = None if pool is None else pool._loop
+        loop = None if pool is None else pool._native_loop
         if pool is not None and loop is not None and not loop.is_running():
-            pool._abandon()
+            pool._native_abandon()

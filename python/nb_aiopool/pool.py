@@ -16,8 +16,7 @@ from typing import (
     Union,
 )
 
-from nb_aiopool import _batch, _core
-from nb_aiopool._guard import all_were_cancelled
+from nb_aiopool import _batch, _core, _ending
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,16 +59,16 @@ class NbAioPool(_core.Pool):
 
         With `block=False` a full pool raises PoolFull. With `future`, that future gets the outcome and is returned.
         """
-        handle = self._offer(coro, block, future)
+        handle = self._native_offer(coro, block, future)
         if type(handle) is not tuple:
             return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
         job, admitted = handle
         try:
             await admitted
         except BaseException:
-            self._leave_line(job)
+            self._native_leave_line(job)
             raise
-        return self._take_place(job)
+        return self._native_take_place(job)
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
@@ -79,12 +78,14 @@ class NbAioPool(_core.Pool):
         With a free slot and nobody ahead, the coroutine runs at once, inside the caller's task and a context of its
         own. Cancelling the caller cancels the job, and the caller goes on when the job has finished.
         """
-        if future is not None:
-            return await _batch.run_with_future(self, coro, block, future)
-        outcome = self._run(coro, block)
-        if type(outcome) is _Turn:
+        outcome = self._native_run(coro, block, future)
+        if type(outcome) is not _Turn:
+            return outcome  # type: ignore[no-any-return]
+        try:
             return await outcome  # type: ignore[no-any-return]
-        return outcome  # type: ignore[no-any-return]
+        finally:
+            if future is not None and future.done() and not future.cancelled():
+                future.exception()  # the caller gets it: it is not left unseen
 
     async def batch_submit(
         self, coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]], block: bool = True
@@ -113,9 +114,9 @@ class NbAioPool(_core.Pool):
 
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open."""
-        self._bind()
-        self._refuse_inside("join()")
-        await self._wait_idle()
+        self._native_bind()
+        _ending.refuse_inside(self, "join()")
+        await _ending.wait_idle(self)
 
     async def shutdown(
         self, wait: bool = True, *, cancel: bool = False, timeout: Optional[float] = None
@@ -124,21 +125,7 @@ class NbAioPool(_core.Pool):
 
         `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds.
         """
-        _check_timeout(timeout)
-        if wait:
-            self._refuse_inside("shutdown(wait=True)")
-        self._close()
-        if cancel:
-            self._cancel_all()
-        timer = None
-        if timeout is not None and not cancel:
-            timer = asyncio.get_running_loop().call_later(timeout, self._cancel_all)
-        if wait:
-            try:
-                await self._wait_idle()
-            finally:
-                if timer is not None:
-                    timer.cancel()
+        await _ending.shutdown(self, wait, cancel, timeout)
 
     async def __aenter__(self: Self) -> Self:
         return self
@@ -150,17 +137,17 @@ class NbAioPool(_core.Pool):
         traceback: Optional[TracebackType],
     ) -> None:
         if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)):
-            await self._cancel_and_wait()
+            await _ending.cancel_and_wait(self)
             return
         try:
             await self.shutdown()
         except asyncio.CancelledError:
-            await self._cancel_and_wait()
+            await _ending.cancel_and_wait(self)
             raise
 
     def stats(self) -> PoolStats:
         """Return the pool's account of all its jobs."""
-        return PoolStats(*self._counts())
+        return PoolStats(*self._native_counts())
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
@@ -168,46 +155,3 @@ class NbAioPool(_core.Pool):
             f"<{type(self).__name__} {state} running={self.running}/{self.max_concurrency} "
             f"queued={self.queued}/{self.max_queue_size or 'unbounded'} waiting={self.waiting}>"
         )
-
-    async def _wait_idle(self) -> None:
-        waiter = self._when_idle()
-        if waiter is None:
-            return
-        try:
-            await waiter
-        finally:
-            self._forget_waiter(waiter)
-
-    async def _cancel_and_wait(self) -> None:
-        """Cancel all jobs and wait for them, whatever else happens to the caller: none may outlive the block."""
-        self._close()
-        if not all_were_cancelled(self):
-            self._cancel_all()
-        cancelled = None
-        while True:
-            try:
-                await self._wait_idle()
-            except asyncio.CancelledError as error:
-                cancelled = error
-                self._cancel_all()
-            else:
-                break
-        if cancelled is not None:
-            raise cancelled
-
-    def _refuse_inside(self, call: str) -> None:
-        if self._is_inside():
-            raise RuntimeError(
-                f"{call} inside one of the pool's own jobs would wait for itself; use wait=False or another task"
-            )
-
-
-def _check_timeout(timeout: Optional[float]) -> None:
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(
-            f"timeout must be a number of seconds or None, got {timeout!r} ({type(timeout).__name__})"
-        )
-    if not timeout >= 0:
-        raise ValueError(f"timeout must be at least 0 seconds, got {timeout!r}")
