@@ -76,6 +76,15 @@ def test_submit_and_run_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.limit(60)
+def test_timer_delay_compares_the_two_packages(original: Path) -> None:
+    done = run("timer_delay.py", "--jobs", "2000", "--rounds", "1", "--original", str(original), "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) == {"ours", "original"}
+    for values in result.values():
+        assert values["median"] <= values["p99"] <= values["worst"]
+
+
 def test_import_time_measures_both_imports() -> None:
     done = run("import_time.py", "--rounds", "1", "--json")
     assert (done.returncode, done.stderr) == (0, "")

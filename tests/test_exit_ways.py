@@ -88,6 +88,7 @@ def test_an_interrupt_from_the_keyboard_cancels_the_jobs(script: Script) -> None
         program(
             """
             import os, signal, threading
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
             async def main():
                 async with NbAioPool(2, 5) as pool:
                     for i in range(5):

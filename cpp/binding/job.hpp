@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "binding/lineage.hpp"
 #include "binding/python.hpp"
 #include "binding/state.hpp"
 #include "core/entry.hpp"
@@ -29,11 +30,16 @@ struct Job {
     PyObject* sink;    // the future= that gets the outcome as well
     PyObject* name;    // null: made of the number
     PyObject* cancel_message;
+    Lineage* lineage;       // its own, from its first step to its end
+    PyObject* slot_waiter;  // see slot_waiter_of
+    Want want;
     std::uint64_t number;
     std::uint32_t cancels_requested;
     bool must_cancel;  // the next step raises CancelledError
     bool stepping;     // the coroutine executes, or what it yielded is being looked at
     bool registered;   // in asyncio.all_tasks (debug mode)
+    bool accepted;     // by the pool, at some time
+    bool woken;        // what it waited for is done; it waits for a slot to go on
 };
 
 /// Requires: `self` is a Job. The fields are the last of the object: the type has no subclasses.
@@ -43,6 +49,17 @@ inline Job* job_of(PyObject* self) noexcept {
 }
 
 inline Job* job_of(Entry& entry) noexcept { return reinterpret_cast<Job*>(&entry); }
+
+/// Whether a job, or turn, has begun and not ended.
+inline bool has_begun(const Entry& entry) noexcept { return entry.place >= Place::ready; }
+
+/// Whether it has begun, and executes or waits for something.
+inline bool is_under_way(const Entry& entry) noexcept { return entry.place >= Place::running; }
+
+/// Whether it is not accepted yet.
+inline bool is_outside_door(const Entry& entry) noexcept {
+    return entry.place == Place::line || entry.place == Place::granted;
+}
 
 /// Makes the type. Guarantees: null with an exception set on failure.
 PyTypeObject* make_job_type(State* state) noexcept;
@@ -62,6 +79,9 @@ Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept;
 /// SystemExit set, which is for the loop's caller.
 bool step_job(Job* job) noexcept;
 
+/// The same for a caller that is not in the job's context.
+bool step_in_context(Job* job) noexcept;
+
 // -- Ends (job_end.cpp) ---------------------------------------------------------------------------------------------
 
 /// End a job that was accepted. The pool's counts are right before any other code runs.
@@ -78,6 +98,9 @@ int cancel_waited(Job* job) noexcept;
 
 /// Takes a job that is not accepted yet out of the line, and refuses it.
 void leave_line(Job* job) noexcept;
+
+/// Undoes the acceptance of a job that has not begun, and refuses it.
+void take_back_job(Job* job) noexcept;
 
 /// Settles the future of a job that was never accepted and closes its coroutine. Requires: the job is outside.
 /// `exception` is what its future fails with; null: it is cancelled.

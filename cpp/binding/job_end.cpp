@@ -52,6 +52,10 @@ void let_go(Job* job) noexcept {
     Ref waits_on = Ref::own(std::exchange(job->waits_on, nullptr));
     Ref sink = Ref::own(std::exchange(job->sink, nullptr));
     Ref message = Ref::own(std::exchange(job->cancel_message, nullptr));
+    Ref slot_waiter = Ref::own(std::exchange(job->slot_waiter, nullptr));
+    drop_want(job->want);
+    Lineage* lineage = std::exchange(job->lineage, nullptr);
+    if (lineage != nullptr) end_lineage(lineage);
 }
 
 /// The common end of every job that was accepted, after its own future was settled.
@@ -65,6 +69,7 @@ void conclude(Job* job) noexcept {
 
 /// The callback of a job's future=: its cancellation is the job's.
 PyObject* sink_done(PyObject* self, PyObject* future) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
     Job* job = job_of(self);
     if (job->sink != future) return new_none();
     Ref cancelled = call_method(future, job->state->cancelled.get());
@@ -72,7 +77,7 @@ PyObject* sink_done(PyObject* self, PyObject* future) noexcept {
     const int is_cancelled = PyObject_IsTrue(cancelled.get());
     if (is_cancelled < 0) return nullptr;
     if (is_cancelled == 0) return new_none();
-    const bool waits = job->entry.place == Place::line || job->entry.place == Place::granted;
+    const bool waits = is_outside_door(job->entry);
     if (cancel_job(job, nullptr) < 0) return nullptr;
     if (waits && job->sink == nullptr) job->sink = new_ref(future);  // what the producer that waits is to be given
     return new_none();
@@ -86,6 +91,49 @@ void drop(Job* job, PyObject* message) noexcept {
     if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
     close_coroutine(job->pool, job->coro);
     conclude(job);
+}
+
+/// The job that this one waits for and passes its cancellation on to. Null if there is none.
+PyObject* awaited_job(Job* job) noexcept {
+    PyObject* future = is_under_way(job->entry) && !job->stepping ? job->waits_on : nullptr;
+    if (future == nullptr || Py_TYPE(future) != job->state->job_type) return nullptr;
+    return job_of(future)->entry.place != Place::outside ? future : nullptr;
+}
+
+void request_cancel(Job* job, PyObject* message) noexcept {
+    ++job->cancels_requested;
+    Ref old = Ref::own(std::exchange(job->cancel_message, new_ref(message)));
+}
+
+/// Guarantees: as cancel_job.
+int cancel_one(Job* job, PyObject* message) noexcept {
+    switch (job->entry.place) {
+        case Place::outside: {
+            Ref answer = cancel_future(job, message);  // done: returns False, and marks an exception as seen
+            return answer ? PyObject_IsTrue(answer.get()) : -1;
+        }
+        case Place::line:
+        case Place::granted: leave_line(job); return 1;
+        case Place::queued:
+        case Place::starting: {
+            Ref kept = Ref::share(message);
+            drop(job, message);
+            return 1;
+        }
+        case Place::ready:
+        case Place::running:
+        case Place::lending:
+        case Place::returning:
+        case Place::repaid: break;
+    }
+    request_cancel(job, message);
+    if (job->waits_on != nullptr && !job->stepping) {
+        const int answer = cancel_waited(job);
+        if (answer != 0) return answer;
+    }
+    if (!has_begun(job->entry)) return 0;
+    job->must_cancel = true;
+    return 1;
 }
 
 }  // namespace
@@ -135,35 +183,19 @@ int cancel_waited(Job* job) noexcept {
 }
 
 int cancel_job(Job* job, PyObject* message) noexcept {
-    switch (job->entry.place) {
-        case Place::outside: {
-            Ref answer = cancel_future(job, message);  // done: returns False, and marks an exception as seen
-            return answer ? PyObject_IsTrue(answer.get()) : -1;
-        }
-        case Place::line:
-        case Place::granted: {
-            Ref alive = Ref::share(job->self);
-            leave_line(job);
-            return 1;
-        }
-        case Place::queued:
-        case Place::starting: {
-            Ref kept = Ref::share(message);
-            drop(job, message);
-            return 1;
-        }
-        case Place::ready:
-        case Place::running: break;
-    }
+    // Jobs that wait for one another may be a chain that is too long for the stack.
+    Ref before;
     Ref alive = Ref::share(job->self);
-    ++job->cancels_requested;
-    Ref old = Ref::own(std::exchange(job->cancel_message, new_ref(message)));
-    if (job->waits_on != nullptr && !job->stepping) {
-        const int answer = cancel_waited(job);
-        if (answer != 0) return answer;
+    while (PyObject* next = awaited_job(job)) {
+        Ref kept = Ref::share(next);
+        request_cancel(job, message);
+        before = std::move(alive);
+        alive = std::move(kept);
+        job = job_of(next);
     }
-    if (job->entry.place != Place::ready && job->entry.place != Place::running) return 0;
-    job->must_cancel = true;
+    const int answer = cancel_one(job, message);
+    if (answer != 0 || !before || !has_begun(job_of(before.get())->entry)) return answer;
+    job_of(before.get())->must_cancel = true;
     return 1;
 }
 
@@ -175,6 +207,16 @@ void leave_line(Job* job) noexcept {
     settle_flow(pool);
 }
 
+void take_back_job(Job* job) noexcept {
+    PoolObject* pool = job->pool;
+    Ref pool_alive = Ref::share(as_object(pool));
+    Ref held_by_pool = Ref::own(job->self);
+    pool->admission.unaccept(job->entry);
+    unregister(job);
+    refuse_job(job, nullptr);
+    settle_flow(pool);
+}
+
 void refuse_job(Job* job, PyObject* exception) noexcept {
     State* state = job->state;
     Ref pool_alive = Ref::share(as_object(job->pool));
@@ -182,6 +224,8 @@ void refuse_job(Job* job, PyObject* exception) noexcept {
     Ref settled = exception != nullptr ? call(state->future_set_exception.get(), job->self, exception)
                                        : cancel_future(job, nullptr);
     if (!settled) report(job->pool, "could not settle a refused job", job->self);
+    // It is for the caller of run(). If that is gone, there is nothing that anybody has missed.
+    if (exception != nullptr && PyObject_SetAttr(job->self, state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     close_coroutine(job->pool, job->coro);
     if (waiter) wake_waiter(job->pool, waiter.get());
     let_go(job);

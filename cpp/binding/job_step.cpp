@@ -1,5 +1,6 @@
 // One step of a job's coroutine, with the meaning that asyncio's Task gives each thing a coroutine can do.
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
@@ -50,7 +51,7 @@ private:
 // -- Callbacks that make a step -------------------------------------------------------------------------------------
 
 /// Whether a callback may step the job now. A job that was ended behind the callback's back is left alone.
-bool waits_for_step(const Job* job) noexcept { return job->entry.place == Place::running; }
+bool waits_for_step(const Job* job) noexcept { return is_under_way(job->entry); }
 
 /// The callback of the future that the job waits for. asyncio calls it in the job's context.
 PyObject* wake_up(PyObject* self, PyObject* future) noexcept;
@@ -61,6 +62,7 @@ PyObject* resume(PyObject* self, PyObject*) noexcept;
 PyMethodDef resume_def = {"job_step", resume, METH_NOARGS, nullptr};
 
 PyObject* resume(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
     Job* job = job_of(self);
     if (!waits_for_step(job)) return new_none();
     return step_job(job) ? new_none() : nullptr;
@@ -81,7 +83,9 @@ void want_step(Job* job) noexcept {
     // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
     if (!pool->in_pass && call_soon_in_context(job, &resume_def)) return;
     if (PyErr_Occurred() != nullptr) report(pool, "could not schedule the next step of a job", job->self);
-    if (job->entry.place == Place::running) pool->admission.give_way(job->entry);
+    if (!is_under_way(job->entry)) return;
+    if (job->entry.place != Place::running) go_on(pool, job->entry);
+    pool->admission.give_way(job->entry);
 }
 
 /// Raises the exception inside the coroutine at its next step.
@@ -92,6 +96,7 @@ void throw_later(Job* job, Ref exception) noexcept {
 
 PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
     Job* job = job_of(self);
+    const Exclusive exclusive(as_object(job->pool));
     if (!waits_for_step(job)) return new_none();
     State* state = job->state;
     job->pool->producer_budget.renew();  // the loop had its turn
@@ -106,6 +111,10 @@ PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
     // Throw what the future failed with, as Task does: a coroutine may have yielded it without asking for the result.
     if (!call_method(future, state->result.get())) {
         Ref old = Ref::own(std::exchange(job->thrown, take_raised().release()));
+    }
+    if (waits_for_slot(job->pool, job->entry, job->thrown != nullptr || job->must_cancel)) {
+        job->woken = true;
+        return new_none();
     }
     return step_job(job) ? new_none() : nullptr;
 }
@@ -151,11 +160,13 @@ bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
         Ref unheard = Ref::own(std::exchange(job->waits_on, nullptr));
         return false;
     }
-    if (!job->must_cancel) return true;
-    // Cancelled during the step that led here.
-    const int cancelled = cancel_waited(job);
-    if (cancelled < 0) return false;
-    if (cancelled == 1) job->must_cancel = false;
+    if (job->must_cancel) {
+        // Cancelled during the step that led here.
+        const int cancelled = cancel_waited(job);
+        if (cancelled < 0) return false;
+        if (cancelled == 1) job->must_cancel = false;
+    }
+    if (job->waits_on == future) wait_with_slot(job->pool, job->entry, future);
     return true;
 }
 
@@ -224,23 +235,26 @@ bool step_job(Job* job) noexcept {
     PoolObject* pool = job->pool;
     Ref loop = Ref::share(pool->loop);
 
+    if (job->entry.place != Place::running) go_on(pool, job->entry);
+    job->woken = false;
+
     Ref value;
     Ref exception;
     Step step = Step::raised;
     CurrentTask current(job->state, loop.get(), job->self);
     if (current.entered()) {
-        Executing here(pool, job->self);
+        Executing here(pool, job->self, &job->entry);
         job->stepping = true;
         step = advance(job, thrown.get(), value);
         if (step == Step::raised) exception = take_raised();
         if (!current.leave()) report(pool, "could not leave the step of a job", job->self);
-        if (step == Step::yielded && job->entry.place == Place::running) obey(job, value.get());
+        if (step == Step::yielded && is_under_way(job->entry)) obey(job, value.get());
         job->stepping = false;
     } else {
         exception = take_raised();
         close_coroutine(pool, job->coro);
     }
-    if (step == Step::yielded || job->entry.place != Place::running) return true;
+    if (step == Step::yielded || !is_under_way(job->entry)) return true;
     if (step == Step::raised) return end_raised(job, std::move(exception));
     if (job->must_cancel) {
         // Asked to be cancelled in its very last step.
@@ -250,6 +264,22 @@ bool step_job(Job* job) noexcept {
         end_with_result(job, value.get());
     }
     return true;
+}
+
+bool step_in_context(Job* job) noexcept {
+    const Ref alive = Ref::share(job->self);
+    const Ref context = Ref::share(job->context);
+    if (PyContext_Enter(context.get()) < 0) {
+        Ref exception = take_raised();
+        close_coroutine(job->pool, job->coro);
+        end_with_exception(job, exception.get());
+        return true;
+    }
+    const bool going_on = step_job(job);
+    if (going_on) return PyContext_Exit(context.get()) == 0;
+    RaisedAside aside;
+    if (PyContext_Exit(context.get()) < 0) PyErr_Clear();
+    return false;
 }
 
 }  // namespace nbaio

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
@@ -31,6 +32,7 @@ int job_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(job->thrown);
     Py_VISIT(job->sink);
     Py_VISIT(job->cancel_message);
+    Py_VISIT(job->slot_waiter);
     PyTypeObject* base = Py_TYPE(self)->tp_base;
     if (instances_visit_their_type && !(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
     return base->tp_traverse(self, visit, arg);
@@ -45,14 +47,16 @@ int job_clear(PyObject* self) noexcept {
     Py_CLEAR(job->sink);
     Py_CLEAR(job->name);
     Py_CLEAR(job->cancel_message);
+    Py_CLEAR(job->slot_waiter);
     // An entry that is linked needs its pool: it is unlinked by the pool's own clear, or by finalize.
     if (job->entry.place == Place::outside) Py_CLEAR(job->pool);
     return Py_TYPE(self)->tp_base->tp_clear(self);
 }
 
 void job_finalize(PyObject* self) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
     Job* job = job_of(self);
-    if (job->entry.place == Place::line || job->entry.place == Place::granted) {
+    if (is_outside_door(job->entry)) {
         // Its producer has gone without saying so.
         RaisedAside aside;
         leave_line(job);
@@ -77,6 +81,9 @@ void job_dealloc(PyObject* self) noexcept {
     Py_CLEAR(job->sink);
     Py_CLEAR(job->name);
     Py_CLEAR(job->cancel_message);
+    Py_CLEAR(job->slot_waiter);
+    drop_want(job->want);
+    Py_CLEAR(job->lineage);
     PyObject_GC_Track(self);  // the base's dealloc untracks
     base->tp_dealloc(self);
     if (base_is_static) Py_DECREF(type);  // a base that is a heap type does it
@@ -90,6 +97,7 @@ void job_free(void* self) noexcept { job_of(static_cast<PyObject*>(self))->state
 // -- Methods -------------------------------------------------------------------------------------------------------
 
 PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
     PyObject* message = Py_None;
     if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
     const int answer = cancel_job(job_of(self), message);
@@ -107,6 +115,23 @@ PyObject* job_uncancel(PyObject* self, PyObject*) noexcept {
         if (job->cancels_requested == 0) job->must_cancel = false;
     }
     return PyLong_FromUnsignedLong(job->cancels_requested);
+}
+
+PyObject* job_add_done_callback(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
+    constexpr Py_ssize_t most = 4;
+    const Py_ssize_t all = count + (names != nullptr ? PyTuple_GET_SIZE(names) : 0);
+    if (all > most) {
+        PyErr_Format(PyExc_TypeError, "add_done_callback() takes one argument and context= (%zd given)", all);
+        return nullptr;
+    }
+    PyObject* stack[most + 2] = {nullptr, self};
+    for (Py_ssize_t i = 0; i < all; ++i) stack[i + 2] = args[i];
+    Job* job = job_of(self);
+    Ref added = Ref::own(
+        vectorcall(job->state->future_add_done_callback.get(), stack + 1, static_cast<std::size_t>(count) + 1, names));
+    if (added) want_slot(job);  // somebody waits for it
+    return added.release();
 }
 
 PyObject* job_get_coro(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->coro); }
@@ -216,12 +241,32 @@ PyObject* job_coro_member(PyObject* self, void*) noexcept { return or_none(job_o
 
 PyObject* job_fut_waiter(PyObject* self, void*) noexcept {
     Job* job = job_of(self);
-    return or_none(job->entry.place == Place::running ? job->waits_on : nullptr);
+    return or_none(is_under_way(job->entry) ? job->waits_on : nullptr);
 }
 
 PyObject* job_must_cancel(PyObject* self, void*) noexcept { return PyBool_FromLong(job_of(self)->must_cancel); }
 
 PyObject* job_cancels_requested(PyObject* self, void*) noexcept { return job_cancelling(self, nullptr); }
+
+/// The futures of those who wait for a slot or a place of the pool, which the end of the job may give them.
+PyObject* job_successors(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool));
+    constexpr Py_ssize_t most = 100;
+    Ref all = Ref::own(PyList_New(0));
+    PoolObject* pool = job_of(self)->pool;
+    if (pool == nullptr) return all.release();
+    for (const Place place : {Place::line, Place::queued}) {
+        for (Entry* entry = pool->admission.at(place).front(); all && entry != nullptr; entry = entry->next) {
+            Job* job = job_of(*entry);
+            PyObject* future = entry->place == Place::line && entry->keeps_place ? job->waits_on : job->self;
+            if (future != nullptr && PyList_Append(all.get(), future) < 0) return nullptr;
+            if (PyList_GET_SIZE(all.get()) == most) return all.release();
+        }
+    }
+    return all.release();
+}
+
+PyObject* job_given(PyObject* self, void*) noexcept { return or_none(job_of(self)->sink); }
 
 PyObject* job_place(PyObject* self, void*) noexcept {
     switch (job_of(self)->entry.place) {
@@ -231,7 +276,10 @@ PyObject* job_place(PyObject* self, void*) noexcept {
         case Place::queued: return PyUnicode_FromString("queued");
         case Place::starting:
         case Place::ready:
-        case Place::running: break;
+        case Place::running:
+        case Place::lending:
+        case Place::returning:
+        case Place::repaid: break;
     }
     return PyUnicode_FromString("running");
 }
@@ -241,6 +289,8 @@ PyMethodDef job_methods[] = {
      "cancel($self, msg=None)\n--\n\nDrop the job if it has not begun, else raise CancelledError inside it at its "
      "await, as\n"
      "Task.cancel does. Return whether the job may still be cancelled by it."},
+    {"add_done_callback", as_function(job_add_done_callback), METH_FASTCALL | METH_KEYWORDS,
+     "add_done_callback($self, fn, /, *, context=None)\n--\n\nHave the function called when the job has ended."},
     {"cancelling", job_cancelling, METH_NOARGS,
      "cancelling($self)\n--\n\nReturn how many cancellations were requested and not taken back."},
     {"uncancel", job_uncancel, METH_NOARGS,
@@ -270,6 +320,8 @@ PyGetSetDef job_members[] = {
     {"_fut_waiter", job_fut_waiter, nullptr, "The future that the job waits for, if any.", nullptr},
     {"_must_cancel", job_must_cancel, nullptr, "Whether the next step raises CancelledError.", nullptr},
     {"_num_cancels_requested", job_cancels_requested, nullptr, "As cancelling().", nullptr},
+    {"_given", job_given, nullptr, "The future= that gets the outcome as well.", nullptr},
+    {"_successors", job_successors, nullptr, "The futures of those who wait for the pool of the job.", nullptr},
     {"_place", job_place, nullptr, "Where the job stands: outside, waiting, queued or running.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -328,6 +380,7 @@ Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     job->state = state;
     job->self = self.get();
     job->entry.kind = job_entry;
+    job->entry.owner = self.get();
     if (pool->loop_offset != 0) {
         // What Future.__init__ would do, see find_loop_offset.
         *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self.get()) + pool->loop_offset) = new_ref(pool->loop);

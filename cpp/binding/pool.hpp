@@ -3,6 +3,7 @@
 
 #include "binding/python.hpp"
 #include "binding/running_loop.hpp"
+#include "binding/spare_lineage.hpp"
 #include "binding/state.hpp"
 #include "core/admission.hpp"
 #include "core/budget.hpp"
@@ -29,7 +30,11 @@ struct PoolObject {
     PyObject* idle_waiters;  // dict of futures, or null
     PyObject* spare_turn;    // one Turn kept for the next run()
     PyObject* handle;        // see pool_ending
+    SpareLineage spare_lineage;
     Executing* executing;
+    std::uint64_t begun_before;  // see the breaker in lending.cpp
+    unsigned still_pauses;
+    bool breaker_armed;
     bool pump_scheduled;
     bool in_pass;
     bool debug;
@@ -39,7 +44,8 @@ struct PoolObject {
 /// Marks what of this pool executes for the length of a block: a Job in its step, or a Turn that is driven.
 /// Requires: both outlive the block.
 struct Executing {
-    Executing(PoolObject* its_pool, PyObject* it) noexcept : pool(its_pool), who(it), outer(its_pool->executing) {
+    Executing(PoolObject* its_pool, PyObject* it, Entry* its_holder) noexcept
+        : pool(its_pool), who(it), holder(its_holder), outer(its_pool->executing) {
         pool->executing = this;
     }
     Executing(const Executing&) = delete;
@@ -48,6 +54,7 @@ struct Executing {
 
     PoolObject* pool;
     PyObject* who;
+    Entry* holder;     // who has the slot that it uses; null if that is not known
     Executing* outer;  // what it interrupted
 };
 
@@ -69,14 +76,18 @@ bool on_own_loop(PoolObject* pool) noexcept;
 /// Whether the caller is code that a job of the pool executes.
 bool is_inside(PoolObject* pool) noexcept;
 
+/// The holder of the slot that the caller executes in, if it is such code. Null if not.
+Entry* holder_inside(PoolObject* pool) noexcept;
+
 /// Reports an error that has no caller to go to through the loop's exception handler. Requires: an exception is set.
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept;
 
 /// coro.close(); errors are reported.
 void close_coroutine(PoolObject* pool, PyObject* coro) noexcept;
 
-/// A list of all Jobs and Turns at these places, in order. Null with an exception set on failure.
-Ref everything_of(PoolObject* pool, std::initializer_list<Place> places) noexcept;
+/// A list of all Jobs and Turns, first those that wait to come in, then those queued, then those that run. Null with an
+/// exception set on failure.
+Ref everything_of(PoolObject* pool) noexcept;
 
 PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept;
 PyObject* pool_bind(PyObject* self, PyObject*) noexcept;
@@ -99,6 +110,9 @@ PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept;
 
 /// Resolves a future that somebody waits on for the pool, unless it is done.
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept;
+
+/// Tells who was admitted: a producer comes back for its place, a run()'s job is in already.
+void welcome(PoolObject* pool, Entry& entry) noexcept;
 
 /// Makes the pool the owner of a job that was accepted just now.
 void adopt_job(PoolObject* pool, Job* job) noexcept;
@@ -127,6 +141,11 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
 
 PyObject* pool_close(PyObject* self, PyObject*) noexcept;
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
+/// Whether there are jobs that the guard stands for. A pool that has another guard has moved to another loop, and its jobs
+/// there are none of this one's business.
+PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept;
+/// Cancels those jobs.
+PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;
 /// A function that does what pool_abandon does without holding the pool, and nothing once the pool is gone. The garbage
 /// collector calls weak references' callbacks before any finaliser: only there can coroutines that never began be closed
 /// before they complain.

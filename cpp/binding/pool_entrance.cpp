@@ -1,6 +1,8 @@
 // The ways into the pool. Each call is the whole truth about one offer: it accepts, refuses with an error and a closed
 // coroutine, or says that the producer must wait. The coroutines of pool.py only do the waiting.
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
+#include "binding/lineage.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
 
@@ -58,11 +60,17 @@ PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
     return refuse(pool, object);
 }
 
+/// Whether the caller is code that a job of the pool has set going, in a task of its own, say.
+bool works_for_pool(PoolObject* pool) noexcept {
+    const LineageRef lineage = current_lineage(pool->state);
+    return nearest_lineage(lineage.get(), pool, nullptr) != nullptr;
+}
+
 /// What holds for every offer. Guarantees: false with an exception set.
 bool may_enter(PoolObject* pool, PyObject* object, Kind& kind) noexcept {
     kind = kind_of(pool->state, object);
     if (kind == Kind::wrong || !use_running_loop(pool)) return false;
-    if (pool->closed && !is_inside(pool)) {
+    if (pool->closed && !is_inside(pool) && !works_for_pool(pool)) {
         PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down and takes no new work");
         return false;
     }
@@ -118,22 +126,38 @@ bool producers_must_rest(PoolObject* pool) noexcept {
 }
 
 PyObject* accept(PoolObject* pool, Ref job) noexcept {
-    pool->admission.accept(job_of(job.get())->entry);
-    adopt_job(pool, job_of(job.get()));
-    if (job_of(job.get())->sink == nullptr) return job.release();
-    return new_ref(job_of(job.get())->sink);
+    Job* entrant = job_of(job.get());
+    pool->admission.accept(entrant->entry);
+    adopt_job(pool, entrant);
+    if (entrant->sink == nullptr) return job.release();
+    want_slot(entrant);  // the job itself is never waited for
+    return new_ref(entrant->sink);
 }
 
 /// The answer to a producer that must wait: its job, which stands in line, and the future that says when to come back.
-PyObject* stand_in_line(PoolObject* pool, Ref job) noexcept {
-    const Ref loop = Ref::share(pool->loop);
+PyObject* stand_in_line(PoolObject* pool, Ref job, Ref waiter) noexcept {
     Job* entrant = job_of(job.get());
-    Ref waiter = call_method(pool->loop, pool->state->create_future.get());
-    if (!waiter || !schedule_pump(pool) || !is_still_bound(pool, loop.get())) return refuse(pool, entrant->coro);
     entrant->waits_on = new_ref(waiter.get());
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
     pool->admission.stand_in_line(entrant->entry, true);
+    want_slot(entrant);
+    return PyTuple_Pack(2, job.get(), waiter.get());
+}
+
+/// The same for a producer that is a job of the pool: what it submits is accepted, in its own slot if there is no other,
+/// and it waits for a slot to go on; or it only rests, and goes on with the next pass.
+PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waiter) noexcept {
+    Ref old = Ref::own(std::exchange(slot_waiter_of(holder), new_ref(waiter.get())));
+    Entry& entry = job_of(job.get())->entry;
+    if (pool->admission.welcomes()) {
+        pool->admission.accept(entry);
+        pool->admission.look_at(holder);
+    } else {
+        pool->admission.accept_on_loan(holder, entry);
+    }
+    adopt_job(pool, job_of(job.get()));
+    if (holder.place == Place::returning) want_slot_back(pool, holder);
     return PyTuple_Pack(2, job.get(), waiter.get());
 }
 
@@ -150,7 +174,13 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
     if (!is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     if (!rests && pool->admission.welcomes()) return accept(pool, std::move(job));
     if (!block) return refuse_full(pool, job_of(job.get())->coro);
-    return stand_in_line(pool, std::move(job));
+    Ref waiter = call_method(pool->loop, pool->state->create_future.get());
+    if (!waiter || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
+    Entry* holder = holder_inside(pool);
+    if (holder != nullptr && Admission::can_lend(*holder)) {
+        return accept_from_inside(pool, *holder, std::move(job), std::move(waiter));
+    }
+    return stand_in_line(pool, std::move(job), std::move(waiter));
 }
 
 /// Guarantees: false with TypeError or ValueError set.
@@ -171,6 +201,7 @@ int truth(PyObject* object) noexcept {
 }  // namespace
 
 PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+    const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
     PyObject* awaitable = nullptr;
     if (!parse_one("submit_nowait", "coro", args, count, names, awaitable)) return nullptr;
@@ -184,6 +215,7 @@ PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t c
 }
 
 PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
     if (count != 3) {
         PyErr_Format(PyExc_TypeError, "_native_offer() takes 3 arguments (%zd given)", count);
@@ -199,6 +231,7 @@ PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) no
 }
 
 PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
+    const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
     if (!PyList_CheckExact(awaitables)) {
         PyErr_SetString(PyExc_TypeError, "_native_offer_all() takes a list");
@@ -239,6 +272,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
         Job* job = job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i)));
         pool->admission.accept(job->entry);
         Py_INCREF(job->self);  // the pool's own, for each before anything else can run
+        job->accepted = true;
     }
     for (std::size_t i = 0; pool->debug && i < wanted; ++i) {
         register_job(pool, job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i))));
@@ -256,12 +290,14 @@ PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept {
 }
 
 PyObject* pool_room(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     const Admission& admission = pool_of(self)->admission;
     const std::size_t room = admission.welcomes() ? admission.room() : 0;
     return PyLong_FromSize_t(room);
 }
 
 PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
+    const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
     if (!is_own_job(pool, waiting_job)) return nullptr;
     Job* job = job_of(waiting_job);
@@ -269,10 +305,12 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
         Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
         pool->admission.confirm(job->entry);
         adopt_job(pool, job);
+        if (job->sink != nullptr) want_slot(job);
         PyObject* answer = new_ref(job->sink != nullptr ? job->sink : waiting_job);
         settle_flow(pool);
         return answer;
     }
+    if (job->accepted) return new_ref(job->sink != nullptr ? job->sink : waiting_job);
     if (job->entry.place == Place::line) {
         leave_line(job);
         PyErr_SetString(PyExc_RuntimeError, "a producer came back before it was admitted");
@@ -284,13 +322,19 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
 }
 
 PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
+    const Exclusive exclusive(self);
     if (!is_own_job(pool_of(self), waiting_job)) return nullptr;
     Job* job = job_of(waiting_job);
-    if (job->entry.place == Place::line || job->entry.place == Place::granted) leave_line(job);
+    if (is_outside_door(job->entry)) {
+        leave_line(job);
+    } else if (job->entry.place == Place::queued || job->entry.place == Place::starting) {
+        take_back_job(job);
+    }
     return new_none();
 }
 
 PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
     if (count != 3) {
         PyErr_Format(PyExc_TypeError, "_native_run() takes 3 arguments (%zd given)", count);
@@ -307,7 +351,7 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     const bool rests = producers_must_rest(pool);
     if (!is_still_bound(pool, loop.get())) return refuse(pool, object);
     const bool wrap = kind == Kind::awaitable;
-    const bool as_guest = !pool->admission.can_begin() && is_inside(pool);
+    const bool as_guest = is_inside(pool);
     if (sink == nullptr && (as_guest || pool->admission.can_begin())) {
         Ref outcome = Ref::own(run_now(pool, object, wrap, rests, as_guest));
         if (outcome || PyErr_Occurred() != nullptr) return outcome.release();

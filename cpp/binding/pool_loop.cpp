@@ -46,8 +46,7 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
 /// Ends everything that the pool holds. All of it is counted and unlinked first: whatever runs while the coroutines are
 /// closed meets a pool that is idle.
 void end_leftovers(PoolObject* pool) noexcept {
-    Ref all = everything_of(
-        pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
+    Ref all = everything_of(pool);
     if (!all) return PyErr_Clear();
     const Py_ssize_t count = PyList_GET_SIZE(all.get());
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -57,7 +56,7 @@ void end_leftovers(PoolObject* pool) noexcept {
             continue;
         }
         Entry& entry = job_of(item)->entry;
-        if (entry.place == Place::line || entry.place == Place::granted) {
+        if (is_outside_door(entry)) {
             pool->admission.withdraw(entry);
         } else {
             pool->admission.finish(entry, Outcome::cancelled);
@@ -82,7 +81,10 @@ PyObject* end_through_handle(PyObject* handle, PyObject*) noexcept {
     auto* held = static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
     if (held == nullptr) return nullptr;
     PoolObject* pool = *held;
-    if (pool != nullptr && !pool->admission.idle()) end_leftovers(pool);
+    // One that is idle may be on its way out, without a reference left, and must not be given one.
+    if (pool == nullptr || pool->admission.idle()) return new_none();
+    const Exclusive exclusive(as_object(pool));
+    end_leftovers(pool);
     return new_none();
 }
 PyMethodDef end_through_handle_def = {"end_pool", end_through_handle, METH_NOARGS, nullptr};
@@ -99,6 +101,7 @@ void close_handle(PoolObject* pool) noexcept {
 }
 
 PyObject* pool_ending(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     if (pool->handle == nullptr) {
         auto* held = new (std::nothrow) PoolObject*(pool);
@@ -125,7 +128,9 @@ bool use_running_loop(PoolObject* pool) noexcept {
         PyErr_SetString(PyExc_RuntimeError, "no running event loop: use the pool from a coroutine or callback of one");
         return false;
     }
-    if (pool->loop != nullptr && !pool->admission.idle()) {
+    // In the middle of a pass the pool is at work, even if its last job has ended.
+    const bool works = !pool->admission.idle() || pool->in_pass || pool->executing != nullptr;
+    if (pool->loop != nullptr && works) {
         Ref closed = call_method(pool->loop, state->is_closed.get());
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
@@ -163,6 +168,8 @@ bool is_inside(PoolObject* pool) noexcept {
 #endif
 }
 
+Entry* holder_inside(PoolObject* pool) noexcept { return is_inside(pool) ? pool->executing->holder : nullptr; }
+
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept {
     Ref exception = take_raised();
     if (pool->loop != nullptr) {
@@ -181,27 +188,32 @@ void close_coroutine(PoolObject* pool, PyObject* coro) noexcept {
     if (!call_method(coro, pool->state->close.get())) report(pool, "a coroutine failed to close", coro);
 }
 
-Ref everything_of(PoolObject* pool, std::initializer_list<Place> places) noexcept {
+Ref everything_of(PoolObject* pool) noexcept {
     Ref all = Ref::own(PyList_New(0));
-    if (!all) return all;
-    for (const Place place : places) {
-        for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
-            PyObject* item = entry->kind == turn_entry ? as_object(turn_of(*entry)) : job_of(*entry)->self;
-            if (PyList_Append(all.get(), item) < 0) return Ref();
+    const auto add = [&](Place place) noexcept {
+        for (Entry* entry = pool->admission.at(place).front(); all && entry != nullptr; entry = entry->next) {
+            if (PyList_Append(all.get(), static_cast<PyObject*>(entry->owner)) < 0) all.reset();
         }
-    }
+    };
+    add(Place::line);
+    add(Place::granted);
+    add(Place::queued);
+    for (const Place place : Admission::begun_or_starting) add(place);
     return all;
 }
 
 PyObject* pool_bind(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     return use_running_loop(reinterpret_cast<PoolObject*>(self)) ? new_none() : nullptr;
 }
 
 PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     return PyBool_FromLong(is_inside(reinterpret_cast<PoolObject*>(self)));
 }
 
 PyObject* pool_abandon(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     if (!pool->admission.idle()) end_leftovers(pool);
     return new_none();

@@ -1,45 +1,42 @@
 // The pump: the one callback through which the pool starts and resumes jobs, and what follows from room and rest.
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
 namespace {
 
-/// Makes one step in the job's own context. Guarantees: false with an exception set that is for the loop's caller.
-bool step_from_pump(Entry& entry) noexcept {
+/// The first step, in which the job gets its lineage. Guarantees: as step_job.
+bool step_first(PoolObject* pool, Entry& entry) noexcept {
     Job* job = job_of(entry);
-    Ref alive = Ref::share(job->self);
-    Ref context = Ref::share(job->context);
-    if (PyContext_Enter(context.get()) < 0) {
-        Ref exception = take_raised();
-        close_coroutine(job->pool, job->coro);
-        end_with_exception(job, exception.get());
-        return true;
-    }
-    const bool going_on = step_job(job);
-    if (going_on) return PyContext_Exit(context.get()) == 0;
-    RaisedAside aside;
-    if (PyContext_Exit(context.get()) < 0) PyErr_Clear();
-    return false;
+    const Ref alive = Ref::share(job->self);
+    const Ref context = Ref::share(job->context);
+    SpareLineage spare;
+    job->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &entry);
+    const bool going_on = step_in_context(job);
+    spare.keep(pool->spare_lineage, pool->state, context.get());
+    return going_on;
 }
 
 /// Jobs that gave way before the pass began, then those that have a slot to start in, for as long as the budget lasts.
 /// At least one is started, so that jobs which only give way cannot keep others from ever beginning.
 bool make_pass(PoolObject* pool) noexcept {
+    if (!settle_loans(pool)) return false;
     for (std::size_t left = pool->admission.at(Place::ready).size(); left > 0; --left) {
         Entry* entry = pool->admission.resume_next();
         if (entry == nullptr) break;
-        if (!step_from_pump(*entry)) return false;
+        if (!step_in_context(job_of(*entry))) return false;
         if (pool->pass_budget.spent()) break;
     }
     while (Entry* entry = pool->admission.start_next()) {
-        if (!step_from_pump(*entry)) return false;
+        if (!step_first(pool, *entry)) return false;
         if (pool->pass_budget.spent()) break;
     }
     return true;
 }
 
 PyObject* pump(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     // A pool that has moved to another loop meanwhile is none of this loop's business.
     if (pool->in_pass || !on_own_loop(pool)) return new_none();
@@ -49,22 +46,11 @@ PyObject* pump(PyObject* self, PyObject*) noexcept {
     pool->in_pass = true;
     const bool going_on = make_pass(pool);
     pool->in_pass = false;
+    pool->spare_lineage.drop();
     settle_flow(pool);
     return going_on ? new_none() : nullptr;
 }
 PyMethodDef pump_def = {"pool_pump", pump, METH_NOARGS, nullptr};
-
-/// Tells who was admitted: a producer comes back for its place, a run()'s job is in already.
-void welcome(PoolObject* pool, Entry& entry) noexcept {
-    Job* job = job_of(entry);
-    Ref alive = Ref::share(job->self);
-    if (entry.place == Place::granted) {
-        Ref waiter = Ref::share(job->waits_on);
-        if (waiter) wake_waiter(pool, waiter.get());
-    } else {
-        adopt_job(pool, job);
-    }
-}
 
 /// A loop that was closed with work left counts as ended: nobody waits there any more.
 void report_unless_closed(PoolObject* pool, const char* message) noexcept {
@@ -89,9 +75,11 @@ void wake_idle_waiters(PoolObject* pool) noexcept {
 
 bool guard_pool(PoolObject* pool) noexcept {
     if (pool->guard != nullptr) return true;
-    Ref guard = call(pool->state->make_guard.get(), as_object(pool), pool->loop, pool->debug ? Py_True : Py_False);
+    const Ref loop = Ref::share(pool->loop);
+    Ref guard = call(pool->state->make_guard.get(), as_object(pool), loop.get(), pool->debug ? Py_True : Py_False);
     if (!guard) return false;
-    Ref old = Ref::own(std::exchange(pool->guard, guard.release()));
+    // While Python code ran, another thread may have taken the idle pool to its own loop.
+    if (pool->loop == loop.get() && pool->guard == nullptr) pool->guard = guard.release();
     return true;
 }
 
@@ -124,6 +112,17 @@ void settle_flow(PoolObject* pool) noexcept {
     if (pool->idle_waiters != nullptr && pool->admission.idle()) wake_idle_waiters(pool);
 }
 
+void welcome(PoolObject* pool, Entry& entry) noexcept {
+    Job* job = job_of(entry);
+    Ref alive = Ref::share(job->self);
+    if (entry.place == Place::granted) {
+        Ref waiter = Ref::share(job->waits_on);
+        if (waiter) wake_waiter(pool, waiter.get());
+    } else {
+        adopt_job(pool, job);
+    }
+}
+
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     State* state = pool->state;
     Ref done = call_method(waiter, state->done.get());
@@ -135,6 +134,7 @@ void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
 
 void adopt_job(PoolObject* pool, Job* job) noexcept {
     Py_INCREF(job->self);
+    job->accepted = true;
     if (pool->debug) register_job(pool, job);
 }
 
@@ -147,6 +147,7 @@ void register_job(PoolObject* pool, Job* job) noexcept {
 }
 
 PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     if (pool->admission.idle()) return new_none();
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
@@ -160,11 +161,13 @@ PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
 }
 
 PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     Ref guard = Ref::own(std::exchange(reinterpret_cast<PoolObject*>(self)->guard, nullptr));
     return new_none();
 }
 
 PyObject* pool_forget_waiter(PyObject* self, PyObject* waiter) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     const bool known = pool->idle_waiters != nullptr && PyDict_Contains(pool->idle_waiters, waiter) == 1;
     if (known && PyDict_DelItem(pool->idle_waiters, waiter) < 0) return nullptr;

@@ -14,14 +14,29 @@ void refuse_waiting(PoolObject* pool, Job* job) noexcept {
         if (!exception) PyErr_Clear();
     }
     // To make the exception is to run code, and the job may have left the line by it.
-    if (job->entry.place != Place::line && job->entry.place != Place::granted) return;
+    if (!is_outside_door(job->entry)) return;
     pool->admission.withdraw(job->entry);
     refuse_job(job, exception.get());
 }
 
+bool is_busy_for(const PoolObject* pool, const PyObject* guard) noexcept {
+    return pool->guard == guard && !pool->admission.idle();
+}
+
 }  // namespace
 
+PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept {
+    const Exclusive exclusive(self);
+    return PyBool_FromLong(is_busy_for(reinterpret_cast<PoolObject*>(self), guard));
+}
+
+PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept {
+    const Exclusive exclusive(self);
+    return is_busy_for(reinterpret_cast<PoolObject*>(self), guard) ? pool_cancel_all(self, nullptr) : new_none();
+}
+
 PyObject* pool_close(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     if (!use_running_loop(pool)) return nullptr;
     pool->closed = true;
@@ -29,10 +44,10 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
 }
 
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
-    Ref all = everything_of(
-        pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running});
+    Ref all = everything_of(pool);
     if (!all) return nullptr;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
         PyObject* item = PyList_GET_ITEM(all.get(), i);
@@ -42,7 +57,7 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
             continue;
         }
         Job* job = job_of(item);
-        if (job->entry.place == Place::line || job->entry.place == Place::granted) {
+        if (is_outside_door(job->entry)) {
             refuse_waiting(pool, job);
         } else if (job->entry.place != Place::outside && cancel_job(job, nullptr) < 0) {
             report(pool, "could not cancel a job", item);

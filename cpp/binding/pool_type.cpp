@@ -31,6 +31,7 @@ PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
     new (&pool->pass_budget) Budget();
     new (&pool->producer_budget) Budget(jobs_per_turn);
     new (&pool->running_loop) RunningLoop();
+    new (&pool->spare_lineage) SpareLineage();
     return self;
 }
 
@@ -44,11 +45,17 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(pool->guard);
     Py_VISIT(pool->idle_waiters);
     Py_VISIT(pool->spare_turn);
+    if (const int stop = pool->spare_lineage.traverse(visit, arg)) return stop;
     // The jobs that it owns: all that were accepted, but not the turns, which their callers own.
-    for (const Place place : {Place::queued, Place::starting, Place::ready, Place::running}) {
+    const auto visit_jobs = [&](Place place) noexcept {
         for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
             if (entry->kind == job_entry) Py_VISIT(job_of(*entry)->self);
         }
+        return 0;
+    };
+    if (const int stop = visit_jobs(Place::queued)) return stop;
+    for (const Place place : Admission::begun_or_starting) {
+        if (const int stop = visit_jobs(place)) return stop;
     }
     return 0;
 }
@@ -62,6 +69,7 @@ void pool_finalize(PyObject* self) noexcept {
 int pool_clear(PyObject* self) noexcept {
     PoolObject* pool = pool_of(self);
     if (pool->state != nullptr) pool->running_loop.forget();
+    pool->spare_lineage.drop();
     Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
     Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
@@ -106,6 +114,7 @@ bool parse_limit(const char* name, PyObject* value, std::size_t least, std::size
 }
 
 int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+    const Exclusive exclusive(self);
     static const char* names[] = {"max_concurrency", "max_queue_size", nullptr};
     PyObject *concurrency = nullptr, *queue_size = nullptr;
     if (PyArg_ParseTupleAndKeywords(args, keywords, "|OO:Pool", const_cast<char**>(names), &concurrency, &queue_size) ==
@@ -129,10 +138,12 @@ int refuse_delete(const char* name) noexcept {
 }
 
 PyObject* get_max_concurrency(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
     return PyLong_FromSize_t(pool_of(self)->admission.max_running());
 }
 
 int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
+    const Exclusive exclusive(self);
     if (value == nullptr) return refuse_delete("max_concurrency");
     std::size_t limit = 0;
     if (!parse_limit("max_concurrency", value, 1, limit)) return -1;
@@ -142,10 +153,12 @@ int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
 }
 
 PyObject* get_max_queue_size(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
     return PyLong_FromSize_t(pool_of(self)->admission.max_queued());
 }
 
 int set_max_queue_size(PyObject* self, PyObject* value, void*) noexcept {
+    const Exclusive exclusive(self);
     if (value == nullptr) return refuse_delete("max_queue_size");
     std::size_t limit = 0;
     if (!parse_limit("max_queue_size", value, 0, limit)) return -1;
@@ -156,22 +169,37 @@ int set_max_queue_size(PyObject* self, PyObject* value, void*) noexcept {
 
 // -- What it tells -----------------------------------------------------------------------------------------------------
 
-PyObject* get_running(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.running()); }
-PyObject* get_queued(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.queued()); }
-PyObject* get_waiting(PyObject* self, void*) noexcept { return PyLong_FromSize_t(pool_of(self)->admission.waiting()); }
-PyObject* get_closed(PyObject* self, void*) noexcept { return PyBool_FromLong(pool_of(self)->closed); }
+PyObject* get_running(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyLong_FromSize_t(pool_of(self)->admission.running());
+}
+PyObject* get_queued(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyLong_FromSize_t(pool_of(self)->admission.queued());
+}
+PyObject* get_waiting(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyLong_FromSize_t(pool_of(self)->admission.waiting());
+}
+PyObject* get_closed(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyBool_FromLong(pool_of(self)->closed);
+}
 
 PyObject* get_loop(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
     PyObject* loop = pool_of(self)->loop;
     return new_ref(loop != nullptr ? loop : Py_None);
 }
 
 PyObject* get_guard(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
     PyObject* guard = pool_of(self)->guard;
     return new_ref(guard != nullptr ? guard : Py_None);
 }
 
 PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
     const Admission& admission = pool_of(self)->admission;
     const auto ended = [&](Outcome outcome) noexcept {
         return static_cast<unsigned long long>(admission.ended(outcome));
@@ -196,6 +224,8 @@ PyMethodDef pool_methods[] = {
     {"_native_when_idle", pool_when_idle, METH_NOARGS, "_native_when_idle($self, /)\n--\n\n"},
     {"_native_forget_waiter", pool_forget_waiter, METH_O, "_native_forget_waiter($self, waiter, /)\n--\n\n"},
     {"_native_close", pool_close, METH_NOARGS, "_native_close($self, /)\n--\n\n"},
+    {"_native_is_busy", pool_is_busy, METH_O, "_native_is_busy($self, guard, /)\n--\n\n"},
+    {"_native_cancel_guarded", pool_cancel_guarded, METH_O, "_native_cancel_guarded($self, guard, /)\n--\n\n"},
     {"_native_cancel_all", pool_cancel_all, METH_NOARGS, "_native_cancel_all($self, /)\n--\n\n"},
     {"_native_is_inside", pool_is_inside, METH_NOARGS, "_native_is_inside($self, /)\n--\n\n"},
     {"_native_abandon", pool_abandon, METH_NOARGS, "_native_abandon($self, /)\n--\n\n"},

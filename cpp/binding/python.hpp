@@ -232,6 +232,33 @@ inline bool parse_one(const char* function, const char* name, PyObject* const* a
     return true;
 }
 
+// -- Threads ------------------------------------------------------------------------------------------------------
+
+/// Where there is no GIL: does for one object what the GIL does for all, for the length of a block. Other threads wait,
+/// until this one has to wait itself. Null: nothing.
+class Exclusive {
+public:
+#ifdef Py_GIL_DISABLED
+    explicit Exclusive(PyObject* object) noexcept : object_(Ref::share(object)) {
+        if (object_) PyCriticalSection_Begin(&section_, object_.get());
+    }
+    ~Exclusive() {
+        if (object_) PyCriticalSection_End(&section_);
+    }
+#else
+    explicit Exclusive(PyObject*) noexcept {}
+    ~Exclusive() = default;
+#endif
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+
+#ifdef Py_GIL_DISABLED
+private:
+    Ref object_;  // its lock is part of it
+    PyCriticalSection section_;
+#endif
+};
+
 // -- Types --------------------------------------------------------------------------------------------------------
 
 /// Whether instances of a heap type visit and release their type themselves when the base type is static.

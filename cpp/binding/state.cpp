@@ -1,7 +1,9 @@
 #include "binding/state.hpp"
 
 #include "binding/job.hpp"
+#include "binding/lineage.hpp"
 #include "binding/pool.hpp"
+#include "binding/spare_lineage.hpp"
 #include "binding/turn.hpp"
 
 namespace nbaio {
@@ -27,6 +29,7 @@ bool attribute_into(Ref& target, PyObject* object, const char* attribute) noexce
 bool load_names(State& s) noexcept {
     return intern_into(s.add_done_callback, "add_done_callback") &&
            intern_into(s.call_exception_handler, "call_exception_handler") && intern_into(s.call_soon, "call_soon") &&
+           intern_into(s.call_later, "call_later") && intern_into(s.children, "_children") &&
            intern_into(s.call_soon_threadsafe, "call_soon_threadsafe") && intern_into(s.cancel, "cancel") &&
            intern_into(s.cancelled, "cancelled") && intern_into(s.close, "close") &&
            intern_into(s.create_future, "create_future") && intern_into(s.done, "done") &&
@@ -51,7 +54,8 @@ bool load_asyncio(State& s) noexcept {
     Ref future;
     if (!import_into(future, "_asyncio", "Future")) return false;
     s.future_type = reinterpret_cast<PyTypeObject*>(future.get());
-    if (!attribute_into(s.future_set_result, future.get(), "set_result") ||
+    if (!attribute_into(s.future_add_done_callback, future.get(), "add_done_callback") ||
+        !attribute_into(s.future_set_result, future.get(), "set_result") ||
         !attribute_into(s.future_set_exception, future.get(), "set_exception") ||
         !attribute_into(s.future_cancel, future.get(), "cancel") ||
         !attribute_into(s.future_result, future.get(), "result") ||
@@ -71,6 +75,7 @@ bool load_asyncio(State& s) noexcept {
 #else
            import_into(s.current_tasks, "_asyncio", "_current_tasks") &&
 #endif
+           import_into(s.gathering_type, "asyncio.tasks", "_GatheringFuture") &&
            import_into(s.current_task, "asyncio", "current_task") &&
            import_into(s.cancelled_error, "asyncio", "CancelledError") &&
            import_into(s.invalid_state_error, "asyncio", "InvalidStateError");
@@ -84,7 +89,8 @@ bool load_package(State& s) noexcept {
            import_into(s.make_guard, "nb_aiopool._guard", "watch") &&
            import_into(s.describe_job, "nb_aiopool._inspection", "describe") &&
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
-           import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack");
+           import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack") &&
+           import_into(s.leads_to, "nb_aiopool._nesting", "leads_to");
 }
 
 }  // namespace
@@ -92,17 +98,24 @@ bool load_package(State& s) noexcept {
 State::~State() { Py_XDECREF(future_type); }
 
 bool State::load() noexcept {
+    lineage_variable = Ref::own(PyContextVar_New("nb_aiopool.job", nullptr));
+    if (!lineage_variable) return false;
+    context_variables_offset = find_variables_offset(this);
     return load_names(*this) && load_keywords(*this) && load_asyncio(*this) && load_package(*this);
 }
 
 bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
+    state->lineage_type = make_lineage_type(state);
     state->turn_type = make_turn_type(state);
     state->job_type = make_job_type(state);
     state->pool_type = make_pool_type(state);
     const struct {
         const char* name;
         PyTypeObject* type;
-    } types[] = {{"Turn", state->turn_type}, {"Job", state->job_type}, {"Pool", state->pool_type}};
+    } types[] = {{"Lineage", state->lineage_type},
+                 {"Turn", state->turn_type},
+                 {"Job", state->job_type},
+                 {"Pool", state->pool_type}};
     for (const auto& entry : types) {
         if (entry.type == nullptr) return false;
         auto* object = reinterpret_cast<PyObject*>(entry.type);

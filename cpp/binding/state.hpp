@@ -18,9 +18,11 @@ struct State {
     PyTypeObject* job_type = nullptr;
     PyTypeObject* turn_type = nullptr;
     PyTypeObject* pool_type = nullptr;
+    PyTypeObject* lineage_type = nullptr;
 
     // The base of Job, and what it does under the names that Job overrides.
     PyTypeObject* future_type = nullptr;
+    Ref future_add_done_callback;
     Ref future_set_result;
     Ref future_set_exception;
     Ref future_cancel;
@@ -38,6 +40,7 @@ struct State {
     Ref unregister_task;
     Ref cancelled_error;
     Ref invalid_state_error;
+    Ref gathering_type;  // what gather() returns
 
     // The package's own Python side.
     Ref pool_full;
@@ -48,11 +51,16 @@ struct State {
     Ref describe_job;
     Ref job_stack;
     Ref print_job_stack;
+    Ref leads_to;
+
+    // The context variable that holds the Lineage.
+    Ref lineage_variable;
+    Py_ssize_t context_variables_offset = 0;  // see find_variables_offset
 
     // Interned names, and the 1-tuples of keyword names.
-    Ref add_done_callback, call_exception_handler, call_soon, call_soon_threadsafe, cancel, cancelled, close,
-        create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback, loop,
-        private_loop, result, running_loop_note, send, set_exception, set_result, throw_name;
+    Ref add_done_callback, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel, cancelled,
+        children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback,
+        loop, private_loop, result, running_loop_note, send, set_exception, set_result, throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

@@ -1,6 +1,7 @@
 #include "binding/turn.hpp"
 
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
@@ -21,6 +22,14 @@ void clear_fields(Turn* turn) noexcept {
     Ref yielded = Ref::own(std::exchange(turn->yielded, nullptr));
     Ref job = Ref::own(std::exchange(turn->job, nullptr));
     Ref task = Ref::own(std::exchange(turn->task, nullptr));
+    Ref slot_waiter = Ref::own(std::exchange(turn->slot_waiter, nullptr));
+}
+
+/// Lets go of the part that the turn has in lending.
+void leave_family(Turn* turn) noexcept {
+    drop_want(turn->want);
+    Lineage* lineage = std::exchange(turn->lineage, nullptr);
+    if (lineage != nullptr) end_lineage(lineage);
 }
 
 /// Allocates a turn, or takes the one that the pool keeps.
@@ -34,7 +43,8 @@ Ref new_turn(PoolObject* pool) noexcept {
     Turn* turn = turn_of(self.get());
     turn->entry = Entry{};
     turn->entry.kind = turn_entry;
-    turn->delivered = turn->driven = turn->must_cancel = false;
+    turn->entry.owner = turn;
+    turn->begun = turn->woken = turn->guest = turn->delivered = turn->driven = turn->must_cancel = false;
     turn->pool = share(pool);
     return self;
 }
@@ -45,6 +55,7 @@ Ref new_turn(PoolObject* pool) noexcept {
 void end_turn(Turn* turn, Outcome outcome) noexcept {
     PoolObject* pool = turn->pool;
     pool->admission.finish(turn->entry, outcome);
+    leave_family(turn);
     settle_flow(pool);
 }
 
@@ -66,17 +77,24 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
     // The code that is driven may end the turn from outside: what it needs afterwards is held here.
     const Ref pool_alive = Ref::share(as_object(pool));
     const Ref context = Ref::share(turn->context);
+    const bool first = !turn->begun && !turn->guest;
+    SpareLineage spare;
+    if (first) turn->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
     if (PyContext_Enter(context.get()) < 0) {
         end_turn(turn, Outcome::failed);
         return Step::raised;
     }
     Step step = Step::raised;
-    if (Py_EnterRecursiveCall(" while running a job") == 0) {
-        Executing here(pool, as_object(turn));
+    {
+        Entry* holder = &turn->entry;
+        if (turn->guest) holder = pool->executing != nullptr ? pool->executing->holder : nullptr;
+        Executing here(pool, as_object(turn), holder);
         turn->driven = true;
+        if (turn->entry.place != Place::running) go_on(pool, turn->entry);
+        turn->begun = true;
+        turn->woken = false;
         step = advance(value);
         turn->driven = false;
-        Py_LeaveRecursiveCall();
     }
     if (step == Step::raised) {
         RaisedAside aside;
@@ -92,10 +110,29 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
     if (step == Step::yielded) {
         turn->yielded = new_ref(value.get());
         if (turn->must_cancel) cancel_turn(turn);
+        if (turn->yielded == value.get()) wait_with_slot(pool, turn->entry, value.get());
     } else {
         end_turn(turn, step == Step::returned ? if_returned : outcome_of_raised(pool->state));
+        // The pass that is due lets go of it.
+        if (pool->pump_scheduled) spare.keep(pool->spare_lineage, pool->state, context.get());
     }
     return step;
+}
+
+/// Makes the caller's task wait for the future that says that the turn has a slot again. Guarantees: false, and no
+/// exception, if there is no memory for it.
+bool yield_slot_waiter(Turn* turn, Ref& value) noexcept {
+    State* state = turn->pool->state;
+    Ref waiter = call_method(turn->pool->loop, state->create_future.get());
+    if (!waiter || PyObject_SetAttr(waiter.get(), state->future_blocking.get(), Py_True) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    Ref woken = Ref::own(std::exchange(turn->slot_waiter, new_ref(waiter.get())));
+    Ref waited = Ref::own(std::exchange(turn->yielded, new_ref(waiter.get())));
+    turn->woken = true;
+    value = std::move(waiter);
+    return true;
 }
 
 /// One step as `await` makes it: sends a value, or hands on what is waited for already.
@@ -107,6 +144,9 @@ Step send_step(Turn* turn, PyObject* sent, Ref& value) noexcept {
     if (!turn->delivered) {
         turn->delivered = true;
         value = Ref::share(turn->yielded);
+        return Step::yielded;
+    }
+    if (waits_for_slot(turn->pool, turn->entry, turn->must_cancel) && yield_slot_waiter(turn, value)) {
         return Step::yielded;
     }
     Ref old = Ref::own(std::exchange(turn->yielded, nullptr));
@@ -139,6 +179,7 @@ PyObject* turn_await(PyObject* self) noexcept {
 }
 
 PyObject* turn_next(PyObject* self) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
     Ref value;
     const Step step = send_step(turn_of(self), Py_None, value);
     if (step == Step::returned && value.get() == Py_None) return nullptr;  // StopIteration without a value
@@ -147,6 +188,7 @@ PyObject* turn_next(PyObject* self) noexcept {
 
 #if PY_VERSION_HEX >= 0x030A0000
 PySendResult turn_am_send(PyObject* self, PyObject* sent, PyObject** result) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
     Ref value;
     const Step step = send_step(turn_of(self), sent, value);
     *result = value.release();
@@ -155,12 +197,14 @@ PySendResult turn_am_send(PyObject* self, PyObject* sent, PyObject** result) noe
 #endif
 
 PyObject* turn_send(PyObject* self, PyObject* sent) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
     Ref value;
     const Step step = send_step(turn_of(self), sent, value);
     return answer(step, std::move(value));
 }
 
 PyObject* turn_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
     Turn* turn = turn_of(self);
     if (count < 1 || count > 3) {
         PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments (%zd given)", count);
@@ -203,7 +247,10 @@ bool close_turn(Turn* turn) noexcept {
     return step == Step::returned;
 }
 
-PyObject* turn_close(PyObject* self, PyObject*) noexcept { return close_turn(turn_of(self)) ? new_none() : nullptr; }
+PyObject* turn_close(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
+    return close_turn(turn_of(self)) ? new_none() : nullptr;
+}
 
 // -- The type ---------------------------------------------------------------------------------------------------------
 
@@ -220,6 +267,7 @@ int turn_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(turn->yielded);
     Py_VISIT(turn->job);
     Py_VISIT(turn->task);
+    Py_VISIT(turn->slot_waiter);
     if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -231,6 +279,7 @@ int turn_clear(PyObject* self) noexcept {
 }
 
 void turn_finalize(PyObject* self) noexcept {
+    const Exclusive exclusive(as_object(turn_of(self)->pool));
     RaisedAside aside;
     Turn* turn = turn_of(self);
     PoolObject* pool = turn->pool;
@@ -292,6 +341,7 @@ PyObject* run_now(PoolObject* pool, PyObject* awaitable, bool wrap, bool rest, b
     }
     // Only now: an allocation can start the garbage collector, and that any code.
     if (as_guest) {
+        turn->guest = true;
         pool->admission.begin_as_guest(turn->entry);
     } else if (pool->admission.can_begin()) {
         pool->admission.begin(turn->entry);
@@ -337,6 +387,7 @@ void cancel_turn(Turn* turn) noexcept {
 
 void abandon_turn(Turn* turn) noexcept {
     Ref alive = Ref::share(as_object(turn));
+    leave_family(turn);
     if (turn->driven) return;  // its coroutine is executing this; drive() clears up
     Ref coro = Ref::own(std::exchange(turn->coro, nullptr));
     PyObject* close = turn->pool->state->close.get();

@@ -1,6 +1,7 @@
 // Turn: what `await pool.run(...)` waits on when the job could not finish at once.
 #pragma once
 
+#include "binding/lineage.hpp"
 #include "binding/python.hpp"
 #include "binding/state.hpp"
 #include "core/entry.hpp"
@@ -20,20 +21,24 @@ struct Turn {
     PoolObject* pool;  // owned; null when ended
     PyObject* coro;
     PyObject* context;
-    PyObject* yielded;  // what the coroutine waits for
-    PyObject* job;      // instead of these three: the queued Job
-    PyObject* task;     // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
-    bool delivered;     // `yielded` was handed on to the caller's task
-    bool driven;        // the coroutine executes
-    bool must_cancel;   // the next step raises CancelledError
+    PyObject* yielded;      // what the coroutine waits for
+    PyObject* job;          // instead of these three: the queued Job
+    PyObject* task;         // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
+    Lineage* lineage;       // its own, once it has begun in a slot of its own
+    PyObject* slot_waiter;  // see slot_waiter_of
+    Want want;
+    bool begun;
+    bool woken;        // what it waited for is done; it waits for a slot to go on
+    bool guest;        // it uses the slot of the job that runs it
+    bool delivered;    // `yielded` was handed on to the caller's task
+    bool driven;       // the coroutine executes
+    bool must_cancel;  // the next step raises CancelledError
 };
 
 PyTypeObject* make_turn_type(State* state) noexcept;
 
 /// Requires: the entry is part of a Turn.
-inline Turn* turn_of(Entry& entry) noexcept {
-    return reinterpret_cast<Turn*>(reinterpret_cast<char*>(&entry) - offsetof(Turn, entry));
-}
+inline Turn* turn_of(Entry& entry) noexcept { return static_cast<Turn*>(entry.owner); }
 
 /// Runs a coroutine at once, in the caller's task, if the pool can_begin(), or as a guest in the slot of the job that
 /// executes. `wrap`: it is an awaitable that is not a coroutine. `rest`: gives way to the loop first.

@@ -6,17 +6,21 @@
 
 namespace nbaio {
 
-/// Where an entry stands. Each place but `outside` is a list of the Admission.
+/// Where an entry stands. Each place but `outside` is a list of the Admission. In the order in which they are come to:
+/// from `ready` on an entry has begun, from `running` on it executes or waits.
 enum class Place : std::uint8_t {
-    outside,   ///< not here yet, refused, or finished
-    line,      ///< waits for room; not accepted yet
-    granted,   ///< has a place kept for it, which its producer has not come back for yet
-    queued,    ///< accepted, waits for a slot
-    starting,  ///< has a slot, has not begun
-    ready,     ///< has begun, gave way, and wants its next step
-    running,   ///< has begun; executes, or waits for something outside the pool
+    outside,    ///< not here yet, refused, or finished
+    line,       ///< waits for room; not accepted yet
+    granted,    ///< has a place kept for it, which its producer has not come back for yet
+    queued,     ///< accepted, waits for a slot
+    starting,   ///< has a slot, has not begun
+    ready,      ///< has begun, gave way, and wants its next step
+    running,    ///< has begun; executes, or waits for something outside the pool
+    lending,    ///< waits for work of the pool, which has its slot
+    returning,  ///< has lent its slot, and wants one to go on
+    repaid,     ///< has a slot again; whoever acts for the pool has to look at it
 };
-inline constexpr std::size_t place_count = 7;
+inline constexpr std::size_t place_count = 10;
 
 /// How an accepted entry ended.
 enum class Outcome : std::uint8_t { succeeded, failed, cancelled };
@@ -30,8 +34,12 @@ struct Entry {
     /// In line: admission only keeps a place, until the producer confirms. Otherwise it is accepted where it stands.
     bool keeps_place = false;
     bool has_slot = false;
+    Entry* lender = nullptr;    ///< who lent its slot to this one, and gets it back
+    Entry* borrower = nullptr;  ///< who got this one's slot
     /// The owner's own mark (what kind of object the entry is part of).
     std::uint8_t kind = 0;
+    /// The owner's own: the object that the entry is part of.
+    void* owner = nullptr;
 };
 
 }  // namespace nbaio

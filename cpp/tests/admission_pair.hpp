@@ -1,10 +1,10 @@
 // An admission next to its naive model: each operation is applied to both, and afterwards nothing may differ.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <string>
 
@@ -83,6 +83,44 @@ public:
         core_.withdraw(entry);
         model_.withdraw(entry.kind);
     }
+    void unaccept(Entry& entry) {
+        core_.unaccept(entry);
+        model_.unaccept(entry.kind);
+    }
+    void lend(Entry& lender, Entry& borrower) {
+        promises_.will_be_lent_to(borrower);
+        core_.lend(lender, borrower);
+        model_.lend(lender.kind, borrower.kind);
+    }
+    void accept_on_loan(Entry& lender, Entry& entry) {
+        promises_.came(entry);
+        promises_.will_be_lent_to(entry);
+        core_.accept_on_loan(lender, entry);
+        model_.accept_on_loan(lender.kind, entry.kind);
+    }
+    void look_at(Entry& entry) {
+        core_.look_at(entry);
+        model_.look_at(entry.kind);
+    }
+    void go_on(Entry& entry) {
+        promises_.will_go_on(entry);
+        core_.go_on(entry);
+        model_.go_on(entry.kind);
+    }
+    void return_extra_slot(Entry& entry) {
+        core_.return_extra_slot(entry);
+        model_.return_extra_slot(entry.kind);
+    }
+    void write_off_loan(Entry& entry) {
+        promises_.will_write_off();
+        core_.write_off_loan(entry);
+        model_.write_off_loan(entry.kind);
+    }
+    void want_back(Entry& entry) {
+        core_.want_back(entry);
+        model_.want_back(entry.kind);
+    }
+    const Entry* next_repaid() { return same_entry("next_repaid()", core_.next_repaid(), model_.next_repaid()); }
     void start_next() {
         const Entry* started = same_entry("start_next()", core_.start_next(), model_.start_next());
         if (started != nullptr) promises_.has_begun(core_, *started);
@@ -99,13 +137,13 @@ public:
     void set_max_running(std::size_t limit) {
         promises_.limit_will_be(model_.max_running, limit);
         core_.set_max_running(limit);
-        model_.max_running = limit;
+        model_.set_max_running(limit);
     }
     void set_max_queued(std::size_t limit) {
         // No bound is the highest of all: one less than 0, unsigned.
         promises_.limit_will_be(model_.max_queued - 1, limit - 1);
         core_.set_max_queued(limit);
-        model_.max_queued = limit;
+        model_.set_max_queued(limit);
     }
 
     // -- Comparison ------------------------------------------------------------------------------------------------
@@ -117,9 +155,12 @@ public:
             require(entry.place == Place::outside, "an entry outside is marked for a place inside");
             require(entry.prev == nullptr && entry.next == nullptr, "an entry outside has links");
             require(!entry.has_slot, "an entry outside has a slot");
+            require(entry.lender == nullptr && entry.borrower == nullptr, "an entry outside lends or borrows");
         }
+        for (const Entry& entry : entries_) compare_loans(entry);
         same("max_running()", core_.max_running(), model_.max_running);
         same("max_queued()", core_.max_queued(), model_.max_queued);
+        same("slots_used()", core_.slots_used(), model_.slots_used());
         same("free_slots()", core_.free_slots(), model_.free_slots());
         same("room()", core_.room(), model_.room());
         same("welcomes()", core_.welcomes(), model_.welcomes());
@@ -129,6 +170,7 @@ public:
         same("running()", core_.running(), model_.running());
         same("waiting()", core_.waiting(), model_.waiting());
         same("submitted()", core_.submitted(), model_.submitted());
+        same("ended()", core_.ended(), model_.ended());
         same("ended(succeeded)", core_.ended(Outcome::succeeded), model_.ended(Outcome::succeeded));
         same("ended(failed)", core_.ended(Outcome::failed), model_.ended(Outcome::failed));
         same("ended(cancelled)", core_.ended(Outcome::cancelled), model_.ended(Outcome::cancelled));
@@ -138,8 +180,9 @@ public:
     }
 
 private:
-    static constexpr std::array<Place, place_count - 1> places = {Place::line,     Place::granted, Place::queued,
-                                                                  Place::starting, Place::ready,   Place::running};
+    static constexpr std::array<Place, place_count - 1> places = {Place::line,     Place::granted,   Place::queued,
+                                                                  Place::starting, Place::ready,     Place::running,
+                                                                  Place::lending,  Place::returning, Place::repaid};
 
     template <typename Value>
     static void same(const char* what, Value core, Value model) {
@@ -164,25 +207,32 @@ private:
 
     void compare_list(Place place) const {
         const List& list = core_.at(place);
-        const NaiveAdmission::Row row = model_.at(place);
+        const Ids& row = model_.at(place);
         const bool forward = leads_along(list.front(), &Entry::next, row.begin(), row.end());
-        const bool backward = leads_along(list.back(), &Entry::prev, std::make_reverse_iterator(row.end()),
-                                          std::make_reverse_iterator(row.begin()));
+        const bool backward = leads_along(list.back(), &Entry::prev, row.rbegin(), row.rend());
         if (!forward || !backward) throw Mismatch(difference(place, row));
         same("size()", list.size(), row.size());
         same("empty()", list.empty(), row.empty());
         for (const Id id : row) {
             const Entry& entry = entries_.at(id);
             require(entry.place == place, "an entry is marked for another place than it is in");
-            same("has_slot", entry.has_slot, model_.has_slot(id));
             if (place == Place::line || place == Place::granted) {
                 same("keeps_place", entry.keeps_place, model_.keeps_place(id));
             }
         }
     }
 
+    void compare_loans(const Entry& entry) const {
+        same("has_slot", entry.has_slot, model_.has_slot(entry.kind));
+        same("has_extra_slot()", Admission::has_extra_slot(entry), model_.has_extra_slot(entry.kind));
+        same("can_lend()", Admission::can_lend(entry), model_.can_lend(entry.kind));
+        same("wants_slot()", Admission::wants_slot(entry), model_.wants_slot(entry.kind));
+        same_entry("lender", entry.lender, model_.lender(entry.kind));
+        same_entry("borrower", entry.borrower, model_.borrower(entry.kind));
+    }
+
     /// Guarantees: ends, even if the links go in a circle.
-    [[nodiscard]] std::string difference(Place place, NaiveAdmission::Row row) const {
+    [[nodiscard]] std::string difference(Place place, const Ids& row) const {
         std::string text = "place " + std::to_string(static_cast<int>(place)) + " holds";
         const auto add = [&text](Id id) { text += ' ' + std::to_string(id); };
         std::size_t left = entry_count;

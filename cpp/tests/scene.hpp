@@ -25,6 +25,18 @@ inline std::string names(const List& list) {
     return sound ? forward : "broken";
 }
 
+/// The names of those who have lent a slot one to the next, from this one on; "broken" if the way back tells something
+/// else, or there is no end.
+inline std::string chain_from(const Entry& first) {
+    std::string chain;
+    for (const Entry* entry = &first; entry != nullptr; entry = entry->borrower) {
+        if (entry->borrower != nullptr && entry->borrower->lender != entry) return "broken";
+        if (entry->borrower == &first) return "broken";
+        chain.push_back(static_cast<char>(entry->kind));
+    }
+    return chain;
+}
+
 /// The entries 'a' to 'j', all outside.
 class Names {
 public:
@@ -46,6 +58,7 @@ public:
     Scene(std::size_t max_running, std::size_t max_queued) noexcept : admission(max_running, max_queued) {}
 
     Entry& operator[](char name) { return entries_[name]; }
+    [[nodiscard]] std::string chain(char first) { return chain_from(entries_[first]); }
     [[nodiscard]] std::string in(Place place) const { return names(admission.at(place)); }
 
     void accept(std::string_view who) {
@@ -61,6 +74,9 @@ public:
     void line_up(std::string_view who) {
         for (const char name : who) admission.stand_in_line(entries_[name], true);
     }
+    void lend(char lender, char borrower) { admission.lend(entries_[lender], entries_[borrower]); }
+    void accept_on_loan(char lender, char who) { admission.accept_on_loan(entries_[lender], entries_[who]); }
+    void go_on(char who) { admission.go_on(entries_[who]); }
     void finish(std::string_view who) {
         for (const char name : who) admission.finish(entries_[name], Outcome::succeeded);
     }

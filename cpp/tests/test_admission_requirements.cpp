@@ -96,6 +96,88 @@ TEST_CASE("only an accepted entry may finish") {
     }
 }
 
+TEST_CASE("only an accepted entry that has not begun may be made one that never was") {
+    Scene scene(1, 1);
+    scene.run("a");
+    scene.line_up("bc");
+    scene.admission.admit_next();
+    for (const char name : {'a', 'b', 'c', 'd'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.admission.unaccept(scene[name]); }));
+    }
+}
+
+TEST_CASE("only an entry that has begun and has a slot may lend it or be looked at") {
+    Scene scene(1, 2);
+    scene.run("a");
+    scene.accept("bc");
+    scene.admission.begin_as_guest(scene['d']);
+    scene.lend('a', 'b');
+    for (const char name : {'a', 'b', 'c', 'd', 'e'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.lend(name, name == 'c' ? 'b' : 'c'); }));
+        CHECK(is_caught([&] { scene.accept_on_loan(name, 'f'); }));
+        CHECK(is_caught([&] { scene.admission.look_at(scene[name]); }));
+    }
+}
+
+TEST_CASE("a slot may be lent only to one that needs it, or to a newcomer") {
+    Scene scene(2, 1);
+    scene.run("ab");
+    scene.accept("c");
+    scene.lend('b', 'c');
+    for (const char name : {'a', 'b', 'c', 'd'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.lend('a', name); }));
+        if (name != 'd') CHECK(is_caught([&] { scene.accept_on_loan('a', name); }));
+    }
+}
+
+TEST_CASE("only an entry that has begun and has not given way may go on") {
+    Scene scene(2, 1);
+    scene.run("a");
+    scene.admission.give_way(scene['a']);
+    scene.accept("bc");
+    scene.line_up("d");
+    for (const char name : {'a', 'b', 'c', 'd', 'e'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.go_on(name); }));
+    }
+}
+
+TEST_CASE("only an extra slot may be returned, and it may not be lent") {
+    Scene scene(2, 2);
+    scene.run("ab");
+    scene.accept("cde");
+    scene.lend('a', 'c');
+    scene.lend('b', 'd');
+    scene.admission.begin_as_guest(scene['g']);
+    for (const char name : {'a', 'c', 'e', 'f', 'g'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.admission.return_extra_slot(scene[name]); }));
+    }
+    scene.go_on('b');
+    CHECK(is_caught([&] { scene.lend('b', 'e'); }));
+    CHECK(is_caught([&] { scene.accept_on_loan('b', 'f'); }));
+    CHECK(is_caught([&] { scene.admission.look_at(scene['b']); }));
+}
+
+TEST_CASE("only an entry that lends may write its loan off or want its slot back") {
+    Scene scene(3, 1);
+    scene.run("abc");
+    scene.accept("d");
+    scene.lend('a', 'd');
+    scene.go_on('a');
+    scene.accept_on_loan('b', 'e');
+    scene.accept("f");
+    scene.admission.look_at(scene['c']);
+    for (const char name : {'a', 'b', 'c', 'd', 'f', 'g'}) {
+        INFO("entry ", std::string(1, name));
+        CHECK(is_caught([&] { scene.admission.write_off_loan(scene[name]); }));
+        CHECK(is_caught([&] { scene.admission.want_back(scene[name]); }));
+    }
+}
+
 TEST_CASE("at least one entry must be allowed to run") {
     Scene scene(1, 1);
     CHECK(is_caught([&] { scene.admission.set_max_running(0); }));

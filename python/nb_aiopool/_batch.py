@@ -7,7 +7,7 @@ import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
 
-from nb_aiopool._guard import all_were_cancelled
+from nb_aiopool._ending import cancel_all_of
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -109,18 +109,6 @@ async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: 
     try:
         await submit_each(pool, coros, block, futures)
     except BaseException:
-        await _cancel_and_wait(pool, futures)
+        await cancel_all_of(pool, futures)
         raise
     return await asyncio.gather(*futures, return_exceptions=return_exceptions)
-
-
-async def _cancel_and_wait(pool: NbAioPool, futures: List[asyncio.Future[Any]]) -> None:
-    if not all_were_cancelled(pool):
-        for future in futures:
-            future.cancel()
-    waits = [future for future in futures if not future.done()]
-    if waits:
-        await asyncio.wait(waits)
-    for future in futures:
-        if not future.cancelled():
-            future.exception()  # superseded by the error that ended the batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Iterable, List, Optional
 
 from nb_aiopool._guard import all_were_cancelled
 
@@ -55,6 +55,32 @@ async def cancel_and_wait(pool: Pool) -> None:
             pool._native_cancel_all()
         else:
             break
+    if cancelled is not None:
+        raise cancelled
+
+
+async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel futures of the pool and wait until all are done, whatever else happens to the caller.
+
+    What they fail with is taken for seen: the caller has a better reason to end.
+    """
+    futures = list(futures)
+    cancelled = None
+    if not all_were_cancelled(pool):
+        for future in futures:
+            future.cancel()
+    waits: List[asyncio.Future[Any]] = [future for future in futures if not future.done()]
+    while waits:
+        try:
+            await asyncio.wait(waits)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            for future in waits:
+                future.cancel()
+        waits = [future for future in waits if not future.done()]
+    for future in futures:
+        if not future.cancelled():
+            future.exception()
     if cancelled is not None:
         raise cancelled
 

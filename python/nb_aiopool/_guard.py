@@ -39,7 +39,7 @@ class Guard(_Future):
 
     def done(self) -> bool:
         pool = self._pool()
-        return super().done() or pool is None or _is_idle(pool)
+        return super().done() or pool is None or not pool._native_is_busy(self)
 
     def cancel(self, *_: Any, **__: Any) -> bool:
         pool = self._pool()
@@ -49,7 +49,7 @@ class Guard(_Future):
         self.submitted_before = pool._native_counts()[0]
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
-            pool._native_cancel_all()
+            pool._native_cancel_guarded(self)
         return True
 
     def result(self) -> None:
@@ -65,7 +65,7 @@ class Guard(_Future):
     def _settle_when_idle(self) -> None:
         """Become a future that is really done once the pool is idle; the pool then gets a new guard."""
         pool = self._pool()
-        waiter = None if pool is None or super().done() else pool._native_when_idle()
+        waiter = None if pool is None or self.done() else pool._native_when_idle()
         if waiter is None:
             self._settle()
         else:
@@ -73,7 +73,7 @@ class Guard(_Future):
 
     def _settle(self) -> None:
         pool = self._pool()
-        if pool is not None:
+        if pool is not None and pool._native_guard is self:
             pool._native_renew_guard()
         if not super().done():
             self.set_result(None)
@@ -108,10 +108,6 @@ def all_were_cancelled(pool: Pool) -> bool:
     """
     guard = pool._native_guard
     return guard is not None and guard.was_cancelled and guard.submitted_before == pool._native_counts()[0]
-
-
-def _is_idle(pool: Pool) -> bool:
-    return pool.running == 0 and pool.queued == 0 and pool.waiting == 0
 
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:

@@ -8,6 +8,7 @@ from typing import (
     Any,
     AsyncIterable,
     Awaitable,
+    Callable,
     Iterable,
     List,
     NamedTuple,
@@ -17,6 +18,8 @@ from typing import (
 )
 
 from nb_aiopool import _batch, _core, _ending
+from nb_aiopool._map import MapIterator
+from nb_aiopool._map_run import MapRun
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -68,7 +71,8 @@ class NbAioPool(_core.Pool):
         except BaseException:
             self._native_leave_line(job)
             raise
-        return self._native_take_place(job)
+        taken = self._native_take_place(job)
+        return taken if future is None else future
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
@@ -111,6 +115,25 @@ class NbAioPool(_core.Pool):
         Cancelling the caller cancels the jobs.
         """
         return await _batch.run_each(self, coros, block, return_exceptions)
+
+    def map(
+        self,
+        func: Callable[..., Awaitable[T]],
+        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        ordered: bool = True,
+        return_exceptions: bool = False,
+    ) -> MapIterator[T]:
+        """Call `func(*items)` for the items of the iterables, and yield the results as an asynchronous iterator.
+
+        Results come in the order of the input, or with `ordered=False` as they are ready. An exception is raised in
+        its place and ends the map, or is yielded with `return_exceptions=True`. The iterables are drawn from as the
+        pool has room and results are taken. `await pool.map(...).collect()` returns a list.
+
+        Example:
+            async for page in pool.map(fetch, urls):
+                print(len(page))
+        """
+        return MapIterator(MapRun(self, func, iterables, ordered, return_exceptions))
 
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open."""

@@ -1,0 +1,73 @@
+"""What `NbAioPool.map` returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, List, TypeVar
+
+from nb_aiopool._map_run import UNKNOWN
+
+if TYPE_CHECKING:
+    from nb_aiopool._map_run import MapRun
+
+__all__ = ["MapIterator"]
+
+R = TypeVar("R")
+
+
+class MapIterator(Generic[R]):
+    """The results of a map, as an asynchronous iterator.
+
+    It starts at the first step. Left before its end, it should be closed with `aclose()`, which cancels and awaits its
+    jobs; one that is dropped does that in the background.
+
+    Example:
+        async for page in pool.map(fetch, urls, ordered=False):
+            print(len(page))
+    """
+
+    def __init__(self, run: MapRun) -> None:
+        self._run = run
+        self._busy = False
+        self._handed_out = 0
+        self._total = run.total
+
+    def __aiter__(self) -> MapIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        if self._busy:
+            raise RuntimeError("another task waits for the next result of this map: one at a time")
+        self._busy = True
+        try:
+            result = await self._run.next()
+        finally:
+            self._busy = False
+        self._handed_out += 1
+        return result  # type: ignore[no-any-return]
+
+    async def collect(self) -> List[R]:
+        """Return all results that are left, as a list."""
+        return [result async for result in self]
+
+    async def aclose(self) -> None:
+        """End the map: cancel its jobs, wait for them, and close its asynchronous inputs.
+
+        Whoever waits for the next result meanwhile gets StopAsyncIteration.
+        """
+        await self._run.stop()
+
+    def __len__(self) -> int:
+        """Return how many results are left, if the inputs tell how long they are; else raise TypeError."""
+        if self._run.stopped:
+            return 0
+        if self._total == UNKNOWN:
+            raise TypeError("the inputs of this map do not tell how long they are")
+        return max(self._total - self._handed_out, 0)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __del__(self) -> None:
+        run = getattr(self, "_run", None)
+        if run is not None:
+            run.drop()

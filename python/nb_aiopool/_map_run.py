@@ -1,0 +1,341 @@
+"""A streaming map at work.
+
+A task of its own, the feeder, draws input and submits jobs; whoever iterates takes the results. What is between them is
+bounded: the feeder stops when as many items are out as the pool holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Set, Tuple, Union
+
+from nb_aiopool._guard import all_were_cancelled
+
+if TYPE_CHECKING:
+    from nb_aiopool.pool import NbAioPool
+
+__all__ = ["UNKNOWN", "MapRun"]
+
+UNKNOWN = -1  # a length that the inputs do not tell
+_background: Set[asyncio.Future[Any]] = set()  # the loop keeps only weak references to its tasks
+
+
+class MapRun:
+    """A map at work. It does not know its iterator, so that this can be dropped."""
+
+    def __init__(
+        self,
+        pool: NbAioPool,
+        func: Callable[..., Any],
+        inputs: Tuple[Any, ...],
+        ordered: bool,
+        return_exceptions: bool,
+    ) -> None:
+        _check(pool, func, inputs)
+        self.total = _shortest(inputs)
+        self.stopped = False  # nothing more is handed out
+        self._pool = pool
+        self._func = func
+        self._inputs = inputs  # until it starts
+        self._sources: List[Any] = []  # from then on, until they are closed
+        self._ordered = ordered
+        self._return_exceptions = return_exceptions
+        self._out = 0  # items drawn whose results were not handed out
+        self._jobs: Deque[asyncio.Future[Any]] = deque()  # those of an ordered map, in order
+        self._pending: Set[asyncio.Future[Any]] = set()  # those of an unordered one, and what of it has ended
+        self._ready: Deque[asyncio.Future[Any]] = deque()
+        self._left: List[asyncio.Future[Any]] = []  # what was cancelled and may go on
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._feeder: Optional[asyncio.Task[None]] = None
+        self._failures: List[BaseException] = []  # what ended the input, if it was not its end
+        self._exhausted = False
+        self._result_waiter: Optional[asyncio.Future[None]] = None
+        self._room_waiter: Optional[asyncio.Future[None]] = None
+
+    # -- Results -------------------------------------------------------------------------------------------------------
+
+    async def next(self) -> Any:
+        """Return the next result, or raise the exception in its place, or StopAsyncIteration."""
+        try:
+            while not self.stopped:
+                if self._inputs:
+                    self._start()
+                elif self._ready or (self._jobs and self._jobs[0].done()):
+                    return self._hand_out()
+                elif self._exhausted and not self._jobs and not self._pending:
+                    self.stopped = True
+                    _raise_any(self._failures)
+                else:
+                    await self._wait_for_result()
+        except GeneratorExit:  # there is no waiting any more
+            self.drop()
+            raise
+        except StopAsyncIteration as error:  # that of a job or an input: it must not look like the end
+            await self.stop()
+            raise RuntimeError("a job or an input of map() raised StopAsyncIteration") from error
+        except BaseException:
+            await self.stop()
+            raise
+        await self.stop()
+        raise StopAsyncIteration
+
+    def _hand_out(self) -> Any:
+        job = self._jobs.popleft() if self._ordered else self._ready.popleft()
+        self._out -= 1
+        if self._room_waiter is not None and self._out < self._bound():
+            _resolve(self._room_waiter)
+        try:
+            return _outcome(job) if self._return_exceptions else job.result()
+        finally:
+            del job  # the traceback of its exception leads here
+
+    async def _wait_for_result(self) -> None:
+        self._result_waiter = asyncio.get_running_loop().create_future()
+        if self._ordered and self._jobs:
+            self._jobs[0].add_done_callback(self._job_ended)
+        try:
+            await self._result_waiter
+        finally:
+            self._result_waiter = None
+
+    def _job_ended(self, job: asyncio.Future[Any]) -> None:
+        if not self._ordered and job in self._pending:
+            self._pending.discard(job)
+            self._ready.append(job)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._result_waiter is not None:
+            _resolve(self._result_waiter)
+
+    # -- Input ---------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        inputs, self._inputs = self._inputs, ()
+        self._loop = asyncio.get_running_loop()
+        # Never an eager task: the tracebacks of what that raises lead to the iterator, which could not be dropped.
+        self._feeder = asyncio.Task(self._feed(inputs), loop=self._loop)
+        self._feeder.add_done_callback(self._feeder_ended)
+
+    async def _feed(self, inputs: Tuple[Any, ...]) -> None:
+        try:
+            for source in inputs:
+                self._sources.append(_iterate(source))
+            while not self.stopped:
+                await self._wait_for_room()
+                if not await self._feed_one():
+                    break
+        finally:
+            # Here, because an asynchronous generator may require that the task that draws from it closes it.
+            await self._close_sources()
+
+    async def _wait_for_room(self) -> None:
+        while self._out >= self._bound():
+            self._room_waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._room_waiter
+            finally:
+                self._room_waiter = None
+
+    def _bound(self) -> int:
+        """How many items may be out at once: as many as the pool holds."""
+        concurrency = self._pool.max_concurrency
+        return concurrency + (self._pool.max_queue_size or concurrency)
+
+    async def _feed_one(self) -> bool:
+        """Draw from each input and submit the job. False: that was the end."""
+        items: List[Any] = []
+        for source, is_async in self._sources:
+            try:
+                items.append(await source.__anext__() if is_async else next(source))
+            except (StopIteration, StopAsyncIteration) as error:
+                if isinstance(error, StopAsyncIteration) is is_async:
+                    return False
+                raise
+        if self.stopped:  # and whoever was waited for has swallowed the cancellation
+            return False
+        self._out += 1
+        await self._submit(items)
+        return True
+
+    async def _submit(self, items: List[Any]) -> None:
+        try:
+            coro = self._func(*items)
+            self._pool._native_check(coro)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # it takes the place of the item's result
+            self._add(_failed(error))
+            return
+        if self.stopped:  # by the function
+            _discard(self._pool, coro)
+        else:
+            self._add(await self._pool.submit(coro))
+
+    def _add(self, job: asyncio.Future[Any]) -> None:
+        if self._ordered:
+            self._jobs.append(job)
+            if len(self._jobs) == 1 and self._result_waiter is not None:
+                job.add_done_callback(self._job_ended)
+        else:
+            self._pending.add(job)
+            job.add_done_callback(self._job_ended)
+
+    async def _close_sources(self) -> None:
+        sources, self._sources = self._sources, []
+        cancelled: List[BaseException] = []
+        for source, is_async in sources:
+            try:
+                if is_async and hasattr(source, "aclose"):
+                    await source.aclose()
+            except asyncio.CancelledError as error:
+                cancelled[:] = [error]
+            except Exception as error:  # noqa: BLE001  # reported; what the map raises goes on
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "an input of a map failed to close", "exception": error, "asyncgen": source}
+                )
+        _raise_any(cancelled)
+
+    def _feeder_ended(self, feeder: asyncio.Task[None]) -> None:
+        failure = asyncio.CancelledError() if feeder.cancelled() else feeder.exception()
+        if failure is not None and not self.stopped:
+            self._failures.append(failure)
+        self._feeder = None
+        self._exhausted = True
+        if not self._jobs and not self._pending:
+            self._wake()
+
+    # -- The end -------------------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Cancel whatever goes on, wait for it, and close the asynchronous inputs. May be called again.
+
+        One of the map's own jobs or inputs does not wait: that would be for itself.
+        """
+        self._cancel()
+        cancelled: List[BaseException] = []
+        while self._left and asyncio.current_task() not in self._left:
+            try:
+                await asyncio.wait(self._left)
+            except asyncio.CancelledError as error:
+                cancelled[:] = [error]
+                for future in self._left:
+                    future.cancel()
+            self._left = [future for future in self._left if not future.done()]
+        _raise_any(cancelled)
+
+    def _cancel(self) -> None:
+        if self.stopped:
+            return
+        self.stopped = True
+        self._inputs = ()
+        jobs = self._take_jobs()
+        self._left = [job for job in jobs if not job.done()]
+        # Whoever was cancelled along with everything else must not be cancelled again while cleaning up.
+        if not all_were_cancelled(self._pool):
+            for job in self._left:
+                job.cancel()
+        if self._feeder is not None:
+            self._cancel_feeder(self._feeder)
+        for job in jobs:
+            _see(job)
+        self._wake()
+
+    def _cancel_feeder(self, feeder: asyncio.Task[None]) -> None:
+        self._left.append(feeder)
+        _background.add(feeder)
+        feeder.add_done_callback(_background.discard)
+        # Without sources it has not begun or closes them already; and it may have been cancelled with everything else.
+        if self._sources and getattr(feeder, "cancelling", int)() == 0:
+            feeder.cancel()
+
+    def _take_jobs(self) -> List[asyncio.Future[Any]]:
+        jobs = [*self._jobs, *self._pending, *self._ready]
+        self._jobs, self._pending, self._ready = deque(), set(), deque()
+        return jobs
+
+    def drop(self) -> None:
+        """Stop in the background, if there is anything to stop. May be called in any thread."""
+        if self.stopped or self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._cancel)
+        except RuntimeError:  # the loop is closed
+            for job in self._take_jobs():
+                _see(job)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _outcome(job: asyncio.Future[Any]) -> Any:
+    """Return the result of a job or its exception."""
+    if not job.cancelled():
+        return job.result() if job.exception() is None else job.exception()
+    try:
+        return job.result()
+    except asyncio.CancelledError as error:
+        return error.with_traceback(None)
+
+
+def _failed(error: BaseException) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    if isinstance(error, StopIteration):  # no future takes it
+        cause, error = error, RuntimeError("the function of map() raised StopIteration")
+        error.__cause__ = cause
+    future.set_exception(error)
+    _see(future)  # it is handed out or given up
+    return future
+
+
+def _see(job: asyncio.Future[Any]) -> None:
+    """Take the exception of a job for seen, now or when it has ended: nobody asks for it any more."""
+    if not job.done():
+        job.add_done_callback(_see)
+    elif not job.cancelled():
+        job.exception()
+
+
+def _raise_any(errors: List[BaseException]) -> None:
+    """Raise what is in the list, if anything, and take it out: the traceback leads to whoever holds the list."""
+    if errors:
+        raise errors.pop()
+
+
+def _discard(pool: NbAioPool, thing: Any) -> None:
+    if hasattr(thing, "send"):  # else it is no coroutine, and its close() means something else
+        pool._native_discard(thing)
+
+
+def _check(pool: NbAioPool, func: Any, inputs: Tuple[Any, ...]) -> None:
+    if not callable(func):
+        for thing in (func, *inputs):
+            _discard(pool, thing)
+        raise TypeError(
+            f"map() requires a function that returns an awaitable, got {func!r} ({type(func).__name__})"
+        )
+    if not inputs:
+        raise TypeError("map() requires at least one iterable: pool.map(func, items)")
+    for source in inputs:
+        if not isinstance(source, (Iterable, AsyncIterable)) and not hasattr(source.__class__, "__getitem__"):
+            _discard(pool, source)
+            raise TypeError(
+                f"map() requires iterables, synchronous or asynchronous, got {source!r} ({type(source).__name__})"
+            )
+
+
+def _iterate(source: Any) -> Tuple[Union[AsyncIterator[Any], Any], bool]:
+    if isinstance(source, AsyncIterable):
+        return source.__aiter__(), True
+    return iter(source), False
+
+
+def _shortest(inputs: Tuple[Any, ...]) -> int:
+    """How many results there will be, if all inputs tell."""
+    lengths = [operator.length_hint(source, UNKNOWN) for source in inputs]
+    return UNKNOWN if UNKNOWN in lengths else min(lengths)
