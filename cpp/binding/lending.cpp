@@ -130,7 +130,7 @@ Ref find_wanted(PoolObject* pool, const Wait& wait, bool any) noexcept {
         PyObject* object = PyList_GET_ITEM(all.get(), i);
         Entry& entry = entry_of(pool, object);
         if (!Admission::wants_slot(entry)) {
-            drop_want(want_of(entry));
+            if (has_begun(entry)) drop_want(want_of(entry));
             continue;
         }
         const bool leads = any || leads_to(pool, future_of(entry), wait.future);
@@ -316,7 +316,7 @@ void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept 
 }
 
 void want_slot(Job* job) noexcept {
-    if (!Admission::wants_slot(job->entry) || job->entry.place == Place::returning) return;
+    if (has_begun(job->entry) || job->entry.place == Place::outside) return;
     // Who waits for it matters, and only then who submitted it.
     LineageRef lineage = current_lineage(job->state);
     if (nearest_lineage(lineage.get(), job->pool, nullptr) == nullptr) lineage = lineage_in(job->state, job->context);
@@ -326,6 +326,16 @@ void want_slot(Job* job) noexcept {
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept {
     const Lineage* own = lineage_of(holder);
     if (own != nullptr && own->parent != nullptr) want(pool, holder, own->parent);
+}
+
+void look_at_holders(PoolObject* pool) noexcept {
+    Entry* next = nullptr;
+    for (Entry* holder = pool->admission.at(Place::running).front(); holder != nullptr; holder = next) {
+        next = holder->next;
+        if (!waits_with_slot(*holder)) continue;
+        if (Lineage* lineage = lineage_of(*holder)) lineage->gathering = nullptr;
+        pool->admission.look_at(*holder);
+    }
 }
 
 void go_on(PoolObject* pool, Entry& holder) noexcept {

@@ -14,12 +14,15 @@ struct PoolObject;
 /// or a gather() of such, it gets this one. Runs no user code.
 void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept;
 
-/// To be called when a job that has not begun is waited for by somebody, or stands in line: its nearest ancestor may
-/// have a slot to lend.
+/// To be called when a job that has not begun is waited for by somebody, or stands in line: the nearest job that this
+/// somebody works for may have a slot to lend.
 void want_slot(Job* job) noexcept;
 
 /// The same for a holder that has lent its slot and needs one to go on. Requires: its slot waiter is set.
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept;
+
+/// To be called when work that had a slot may have lost it: those who wait may have to lend theirs. Runs no other code.
+void look_at_holders(PoolObject* pool) noexcept;
 
 /// To be asked when a lender is woken: whether it has to wait for a slot to go on, because what woke it seems to be work of
 /// the pool. If it has `urgent` business, an exception from outside, it need not.

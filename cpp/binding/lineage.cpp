@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "binding/pool.hpp"
+
 namespace nbaio {
 namespace {
 
@@ -74,8 +76,11 @@ Lineage* enter_lineage(State* state, PoolObject* pool, Entry* holder) noexcept {
     own->patience = 0;
     own->ended_before = 0;
     own->trusted = false;
-    if (own->parent != nullptr) forget_ended(own->parent);
-    forget_ended(own);
+    {
+        const Exclusive exclusive(state->lineage_variable.get());
+        if (own->parent != nullptr) forget_ended(own->parent);
+        forget_ended(own);
+    }
     Ref token = Ref::own(PyContextVar_Set(state->lineage_variable.get(), as_object(own)));
     if (!token) PyErr_Clear();
     return own;
@@ -92,6 +97,8 @@ void end_lineage(Lineage* own) noexcept {
 }
 
 Lineage* nearest_lineage(Lineage* from, const PoolObject* pool, const Entry* except) noexcept {
+    // The jobs of a lineage may be at home in several threads.
+    const Exclusive exclusive(from != nullptr ? pool->state->lineage_variable.get() : nullptr);
     for (Lineage* it = from; it != nullptr; it = it->parent) {
         if (it->holder != nullptr && it->holder != except && it->pool == pool) return it;
     }

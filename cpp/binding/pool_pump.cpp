@@ -11,6 +11,7 @@ bool step_first(PoolObject* pool, Entry& entry) noexcept {
     Job* job = job_of(entry);
     const Ref alive = Ref::share(job->self);
     const Ref context = Ref::share(job->context);
+    drop_want(job->want);  // it has what it wanted
     SpareLineage spare;
     job->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &entry);
     const bool going_on = step_in_context(job);

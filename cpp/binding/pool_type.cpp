@@ -2,6 +2,7 @@
 #include <new>
 
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
@@ -148,6 +149,7 @@ int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
     std::size_t limit = 0;
     if (!parse_limit("max_concurrency", value, 1, limit)) return -1;
     pool_of(self)->admission.set_max_running(limit);
+    look_at_holders(pool_of(self));
     settle_flow(pool_of(self));
     return 0;
 }

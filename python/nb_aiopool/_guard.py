@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Type
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     _Future = asyncio.Future[None]
 else:
     _Future = asyncio.Future  # 3.8 has no subscript for it
+
+
+def _native() -> Type[Pool]:
+    """Return the native type, whose methods no attribute of a pool can hide. (It imports this module.)"""
+    pool_type: Type[Pool] = sys.modules["nb_aiopool._core"].Pool
+    return pool_type
+
+
+def _guard_of(pool: Pool) -> Optional[Guard]:
+    return _native()._native_guard.__get__(pool)  # type: ignore[no-any-return]
+
 
 # Every pool that was used, by identity. The references must be reachable themselves, or their callbacks are not called.
 _pools: Dict[int, weakref.ref[Pool]] = {}
@@ -39,17 +51,17 @@ class Guard(_Future):
 
     def done(self) -> bool:
         pool = self._pool()
-        return super().done() or pool is None or not pool._native_is_busy(self)
+        return super().done() or pool is None or not _native()._native_is_busy(pool, self)
 
     def cancel(self, *_: Any, **__: Any) -> bool:
         pool = self._pool()
         if pool is None or self.done():
             return False
         self.was_cancelled = True
-        self.submitted_before = pool._native_counts()[0]
+        self.submitted_before = _native()._native_counts(pool)[0]
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
-            pool._native_cancel_guarded(self)
+            _native()._native_cancel_guarded(pool, self)
         return True
 
     def result(self) -> None:
@@ -65,7 +77,7 @@ class Guard(_Future):
     def _settle_when_idle(self) -> None:
         """Become a future that is really done once the pool is idle; the pool then gets a new guard."""
         pool = self._pool()
-        waiter = None if pool is None or self.done() else pool._native_when_idle()
+        waiter = None if pool is None or self.done() else _native()._native_when_idle(pool)
         if waiter is None:
             self._settle()
         else:
@@ -73,8 +85,8 @@ class Guard(_Future):
 
     def _settle(self) -> None:
         pool = self._pool()
-        if pool is not None and pool._native_guard is self:
-            pool._native_renew_guard()
+        if pool is not None and _guard_of(pool) is self:
+            _native()._native_renew_guard(pool)
         if not super().done():
             self.set_result(None)
 
@@ -106,8 +118,12 @@ def all_were_cancelled(pool: Pool) -> bool:
 
     Whoever was cancelled along with them must not cancel them again: that would interrupt their cleanup.
     """
-    guard = pool._native_guard
-    return guard is not None and guard.was_cancelled and guard.submitted_before == pool._native_counts()[0]
+    guard = _guard_of(pool)
+    return (
+        guard is not None
+        and guard.was_cancelled
+        and guard.submitted_before == _native()._native_counts(pool)[0]
+    )
 
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
@@ -121,7 +137,7 @@ def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
 
 def _end_with(pool: Pool) -> None:
     """End what the pool still holds when it becomes garbage together with its jobs."""
-    key, end = id(pool), pool._native_ending()
+    key, end = id(pool), _native()._native_ending(pool)
 
     def gone(_: weakref.ref[Pool]) -> None:
         del _pools[key]
@@ -134,6 +150,6 @@ def _end_with(pool: Pool) -> None:
 def _abandon_leftovers() -> None:
     """At the interpreter's exit, close what loops that no longer run have left, before it can complain."""
     for pool in [reference() for reference in list(_pools.values())]:
-        loop = None if pool is None else pool._native_loop
+        loop = None if pool is None else _native()._native_loop.__get__(pool)
         if pool is not None and loop is not None and not loop.is_running():
-            pool._native_abandon()
+            _native()._native_abandon(pool)
