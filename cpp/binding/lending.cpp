@@ -255,7 +255,10 @@ PyObject* breaker(PyObject* self, PyObject*) noexcept {
             arm_breaker(pool);
         } else if (entry.place == Place::running || entry.place == Place::lending) {
             look_after(pool, entry, any);
-            if (PyErr_Occurred() != nullptr) return nullptr;
+            if (PyErr_Occurred() != nullptr) {
+                arm_breaker(pool);
+                return nullptr;
+            }
         }
     }
     return new_none();
@@ -289,6 +292,12 @@ void want(PoolObject* pool, Entry& entry, Lineage* from) noexcept {
     // Not at once: whoever waits may be only about to say for what.
     pool->admission.look_at(holder);
     settle_flow(pool);
+}
+
+/// Has a holder looked at again whose look was ended by an exception for the loop's caller. Guarantees: false.
+bool interrupted(PoolObject* pool, Entry& holder) noexcept {
+    if (waits_with_slot(holder)) pool->admission.look_at(holder);
+    return false;
 }
 
 }  // namespace
@@ -365,7 +374,7 @@ bool settle_loans(PoolObject* pool) noexcept {
         } else {
             drop_want(want_of(*holder));
             lend_on(pool, *holder, false);
-            if (PyErr_Occurred() != nullptr) return false;
+            if (PyErr_Occurred() != nullptr) return interrupted(pool, *holder);
         }
     }
     return true;

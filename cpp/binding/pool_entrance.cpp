@@ -157,6 +157,7 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waite
         pool->admission.accept_on_loan(holder, entry);
     }
     adopt_job(pool, job_of(job.get()));
+    if (job_of(job.get())->sink != nullptr) want_slot(job_of(job.get()));
     if (holder.place == Place::returning) want_slot_back(pool, holder);
     return PyTuple_Pack(2, job.get(), waiter.get());
 }

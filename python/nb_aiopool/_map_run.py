@@ -203,6 +203,9 @@ class MapRun:
         failure = asyncio.CancelledError() if feeder.cancelled() else feeder.exception()
         if failure is not None and not self.stopped:
             self._failures.append(failure)
+            if feeder.cancelled():  # the loop ends, perhaps, and the iterator may be dropped later than its jobs
+                for job in (*self._jobs, *self._pending, *self._ready):
+                    _see(job)
         self._feeder = None
         self._exhausted = True
         if not self._jobs and not self._pending:
