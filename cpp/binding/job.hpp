@@ -82,6 +82,12 @@ bool step_job(Job* job) noexcept;
 /// The same for a caller that is not in the job's context.
 bool step_in_context(Job* job) noexcept;
 
+/// Lets the job have its next step once the loop's other callbacks had their turn.
+void want_step(Job* job) noexcept;
+
+/// Has a job no longer wait for a future. Guarantees: false with an exception set.
+bool stop_waiting(Job* job, PyObject* future) noexcept;
+
 // -- Ends (job_end.cpp) ---------------------------------------------------------------------------------------------
 
 /// End a job that was accepted. The pool's counts are right before any other code runs.
@@ -89,6 +95,9 @@ void end_with_result(Job* job, PyObject* result) noexcept;
 void end_with_exception(Job* job, PyObject* exception) noexcept;
 /// `error` is the CancelledError that the coroutine ended with; null if it did not raise one.
 void end_cancelled(Job* job, PyObject* message, Ref error) noexcept;
+
+/// Ends a job that cannot make its step, with the exception that is set. Requires: it was accepted.
+void fail_job(Job* job) noexcept;
 
 /// As Task.cancel. Guarantees: 1 or 0; -1 with an exception set.
 int cancel_job(Job* job, PyObject* message) noexcept;

@@ -3,6 +3,7 @@
 // The order is always the same: the state machine first, so that the pool's counts are right before any other code can
 // look at them; then the futures; then the coroutine; and only then whatever the freed room allows.
 #include "binding/job.hpp"
+#include "binding/lending.hpp"
 #include "binding/pool.hpp"
 
 namespace nbaio {
@@ -55,7 +56,8 @@ void let_go(Job* job) noexcept {
     Ref slot_waiter = Ref::own(std::exchange(job->slot_waiter, nullptr));
     drop_want(job->want);
     Lineage* lineage = std::exchange(job->lineage, nullptr);
-    if (lineage != nullptr) end_lineage(lineage);
+    Entry* heir = lineage != nullptr ? end_lineage(lineage) : nullptr;
+    if (heir != nullptr) reconsider(reinterpret_cast<PoolObject*>(pool.get()), *heir);
 }
 
 /// The common end of every job that was accepted, after its own future was settled.
@@ -105,6 +107,14 @@ void request_cancel(Job* job, PyObject* message) noexcept {
     Ref old = Ref::own(std::exchange(job->cancel_message, new_ref(message)));
 }
 
+/// Ends the wait of a job for one that waits for it in turn: nobody else could. Guarantees: as cancel_job.
+int break_circle(Job* job, PyObject* awaited) noexcept {
+    if (!stop_waiting(job, awaited)) return -1;
+    job->must_cancel = true;
+    want_step(job);
+    return 1;
+}
+
 /// Guarantees: as cancel_job.
 int cancel_one(Job* job, PyObject* message) noexcept {
     switch (job->entry.place) {
@@ -127,6 +137,12 @@ int cancel_one(Job* job, PyObject* message) noexcept {
         case Place::repaid: break;
     }
     request_cancel(job, message);
+    if (job->woken) {
+        // It only waits for its slot, and need not any more.
+        job->must_cancel = true;
+        want_step(job);
+        return 1;
+    }
     if (job->waits_on != nullptr && !job->stepping) {
         const int answer = cancel_waited(job);
         if (answer != 0) return answer;
@@ -162,6 +178,12 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     conclude(job);
 }
 
+void fail_job(Job* job) noexcept {
+    Ref exception = take_raised();
+    close_coroutine(job->pool, job->coro);
+    end_with_exception(job, exception.get());
+}
+
 void end_cancelled(Job* job, PyObject* message, Ref error) noexcept {
     Ref alive = detach(job, Outcome::cancelled);
     Ref kept = Ref::share(message);
@@ -186,9 +208,14 @@ int cancel_job(Job* job, PyObject* message) noexcept {
     // Jobs that wait for one another may be a chain that is too long for the stack.
     Ref before;
     Ref alive = Ref::share(job->self);
+    Job* mark = job;  // moves on at every power of two, so that a circle comes back to it
+    std::size_t steps = 0;
     while (PyObject* next = awaited_job(job)) {
         Ref kept = Ref::share(next);
         request_cancel(job, message);
+        if (job_of(next) == mark) return break_circle(job, next);
+        ++steps;
+        if ((steps & (steps - 1)) == 0) mark = job_of(next);
         before = std::move(alive);
         alive = std::move(kept);
         job = job_of(next);

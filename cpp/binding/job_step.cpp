@@ -76,18 +76,6 @@ bool call_soon_in_context(Job* job, PyMethodDef* callback) noexcept {
                                                       state->context_keyword.get(), bound.get(), job->context));
 }
 
-/// Lets the job have its next step once the loop's other callbacks had their turn.
-void want_step(Job* job) noexcept {
-    PoolObject* pool = job->pool;
-    // In a pass of the pump the next pass is scheduled when this one ends, so it comes after everything that the job
-    // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
-    if (!pool->in_pass && call_soon_in_context(job, &resume_def)) return;
-    if (PyErr_Occurred() != nullptr) report(pool, "could not schedule the next step of a job", job->self);
-    if (!is_under_way(job->entry)) return;
-    if (job->entry.place != Place::running) go_on(pool, job->entry);
-    pool->admission.give_way(job->entry);
-}
-
 /// Raises the exception inside the coroutine at its next step.
 void throw_later(Job* job, Ref exception) noexcept {
     Ref old = Ref::own(std::exchange(job->thrown, exception.release()));
@@ -227,6 +215,27 @@ bool end_raised(Job* job, Ref exception) noexcept {
 
 }  // namespace
 
+void want_step(Job* job) noexcept {
+    PoolObject* pool = job->pool;
+    // In a pass of the pump the next pass is scheduled when this one ends, so it comes after everything that the job
+    // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
+    if (!pool->in_pass && call_soon_in_context(job, &resume_def)) return;
+    if (PyErr_Occurred() != nullptr && !defer_interrupt()) {
+        report(pool, "could not schedule the next step of a job", job->self);
+    }
+    if (!is_under_way(job->entry)) return;
+    if (job->entry.place != Place::running) go_on(pool, job->entry);
+    pool->admission.give_way(job->entry);
+    settle_flow(pool);
+}
+
+bool stop_waiting(Job* job, PyObject* future) noexcept {
+    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self));
+    if (!bound || !call_method(future, job->state->remove_done_callback.get(), bound.get())) return false;
+    Ref waited = Ref::own(std::exchange(job->waits_on, nullptr));
+    return true;
+}
+
 bool step_job(Job* job) noexcept {
     Ref old_waited = Ref::own(std::exchange(job->waits_on, nullptr));
     Ref thrown = take_thrown(job);
@@ -270,9 +279,7 @@ bool step_in_context(Job* job) noexcept {
     const Ref alive = Ref::share(job->self);
     const Ref context = Ref::share(job->context);
     if (PyContext_Enter(context.get()) < 0) {
-        Ref exception = take_raised();
-        close_coroutine(job->pool, job->coro);
-        end_with_exception(job, exception.get());
+        fail_job(job);
         return true;
     }
     const bool going_on = step_job(job);

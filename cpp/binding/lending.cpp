@@ -6,139 +6,15 @@
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
+#include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
-
-/// gather() of gather() of ...: how deep it is looked into.
-constexpr int deepest_gathering = 8;
 
 // When a borrower has ended, its lender may be about to be woken by that: through the callback of a gather(), or through
 // tasks and theirs. Lending on in the meantime would make it go on without its slot.
 constexpr unsigned passes_for_callback = 1;
 constexpr unsigned passes_for_tasks = 4;
-
-bool is_turn(const Entry& entry) noexcept { return entry.kind == turn_entry; }
-
-PyObject* object_of(Entry& entry) noexcept { return static_cast<PyObject*>(entry.owner); }
-
-Lineage* lineage_of(Entry& holder) noexcept {
-    return is_turn(holder) ? turn_of(holder)->lineage : job_of(holder)->lineage;
-}
-
-/// What a holder waits for; null if it executes, or gave way.
-PyObject* awaited_by(Entry& holder) noexcept {
-    if (is_turn(holder)) {
-        Turn* turn = turn_of(holder);
-        return turn->driven || turn->yielded == Py_None ? nullptr : turn->yielded;
-    }
-    Job* job = job_of(holder);
-    return job->stepping ? nullptr : job->waits_on;
-}
-
-bool is_woken(Entry& holder) noexcept { return is_turn(holder) ? turn_of(holder)->woken : job_of(holder)->woken; }
-
-bool waits_with_slot(Entry& holder) noexcept { return Admission::can_lend(holder) && awaited_by(holder) != nullptr; }
-
-// -- What needs a slot among what is waited for -----------------------------------------------------------------------
-
-Entry* find_in_gathering(PoolObject* pool, PyObject* gathering, Lineage* cursor, int depth) noexcept;
-
-/// Work of the pool that needs a slot: the future itself, or what it gathers. Null if there is none.
-Entry* find_in(PoolObject* pool, PyObject* future, Lineage* cursor, int depth) noexcept {
-    State* state = pool->state;
-    if (Py_TYPE(future) == state->job_type) {
-        Job* job = job_of(future);
-        return job->pool == pool && Admission::wants_slot(job->entry) ? &job->entry : nullptr;
-    }
-    if (as_object(Py_TYPE(future)) != state->gathering_type.get() || depth == deepest_gathering) return nullptr;
-    return find_in_gathering(pool, future, cursor, depth);
-}
-
-/// `cursor` remembers how far it was looked through: those before have begun.
-Entry* find_in_gathering(PoolObject* pool, PyObject* gathering, Lineage* cursor, int depth) noexcept {
-    Ref children = Ref::own(PyObject_GetAttr(gathering, pool->state->children.get()));
-    if (!children || !PyList_Check(children.get())) {
-        PyErr_Clear();
-        return nullptr;
-    }
-    Py_ssize_t at = 0;
-    if (cursor != nullptr && cursor->gathering == gathering) at = cursor->looked_at;
-    Entry* found = nullptr;
-    for (; found == nullptr && at < PyList_GET_SIZE(children.get()); ++at) {
-        found = find_in(pool, PyList_GET_ITEM(children.get(), at), nullptr, depth + 1);
-    }
-    if (cursor != nullptr) {
-        cursor->gathering = gathering;
-        // A gathering inside may hold more than the one that was found.
-        cursor->looked_at = found != nullptr ? at - 1 : at;
-    }
-    return found;
-}
-
-// -- What needs a slot among what was set going ------------------------------------------------------------------------
-
-Want& want_of(Entry& entry) noexcept { return is_turn(entry) ? turn_of(entry)->want : job_of(entry)->want; }
-
-/// The future through which somebody waits for an entry that needs a slot.
-PyObject* future_of(Entry& entry) noexcept {
-    if (entry.place == Place::returning) return slot_waiter_of(entry);
-    Job* job = job_of(entry);
-    return entry.keeps_place && job->waits_on != nullptr ? job->waits_on : job->self;
-}
-
-/// Whether the end of one future leads to that of another. Runs Python code. Guarantees: an exception is left set only
-/// if it is for the loop's caller.
-bool leads_to(PoolObject* pool, PyObject* future, PyObject* awaited) noexcept {
-    if (future == nullptr) return false;
-    Ref kept = Ref::share(future);
-    Ref answer = call(pool->state->leads_to.get(), future, awaited);
-    const int leads = answer ? PyObject_IsTrue(answer.get()) : -1;
-    // Whatever it stumbled over: rather a job too many than a deadlock.
-    if (leads < 0 && PyErr_ExceptionMatches(PyExc_Exception) != 0) PyErr_Clear();
-    return leads != 0;
-}
-
-/// A list of the objects that want a slot of a holder's. Empty on failure.
-Ref wanting(Lineage* lineage) noexcept {
-    Ref all = Ref::own(PyList_New(0));
-    for (Want* want = lineage->first_want; all && want != nullptr; want = want->next) {
-        if (PyList_Append(all.get(), object_of(*want->entry)) < 0) break;
-    }
-    PyErr_Clear();
-    return all;
-}
-
-Entry& entry_of(PoolObject* pool, PyObject* object) noexcept {
-    return Py_TYPE(object) == pool->state->job_type ? job_of(object)->entry : reinterpret_cast<Turn*>(object)->entry;
-}
-
-/// What holds a slot and waits, and for what. Looking further runs Python code, after which it may be otherwise.
-struct Wait {
-    Entry& holder;
-    PyObject* future;
-    [[nodiscard]] bool goes_on() const noexcept { return waits_with_slot(holder) && awaited_by(holder) == future; }
-};
-
-/// Work that the holder has set going, and that wants a slot: what leads to the end of the wait, or with `any` the first
-/// that there is. Null if there is none.
-Ref find_wanted(PoolObject* pool, const Wait& wait, bool any) noexcept {
-    Lineage* lineage = lineage_of(wait.holder);
-    if (lineage == nullptr || lineage->first_want == nullptr) return Ref();
-    const Ref all = wanting(lineage);
-    for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(all.get()); ++i) {
-        PyObject* object = PyList_GET_ITEM(all.get(), i);
-        Entry& entry = entry_of(pool, object);
-        if (!Admission::wants_slot(entry)) {
-            if (has_begun(entry)) drop_want(want_of(entry));
-            continue;
-        }
-        const bool leads = any || leads_to(pool, future_of(entry), wait.future);
-        if (PyErr_Occurred() != nullptr || !wait.goes_on()) return Ref();
-        if (leads && Admission::wants_slot(entry)) return Ref::share(object);
-    }
-    return Ref();
-}
 
 // -- Lending -----------------------------------------------------------------------------------------------------------
 
@@ -173,8 +49,7 @@ void look_again(PoolObject* pool, Entry& holder, Lineage* lineage) noexcept {
 /// Takes an extra slot from a holder that waits for work of the pool: that gets the holder's own slot, when it is back.
 void return_extra(PoolObject* pool, Entry& holder, PyObject* future) noexcept {
     Lineage* lineage = lineage_of(holder);
-    const bool has_wants = lineage != nullptr && lineage->first_want != nullptr;
-    if (!has_wants && find_in(pool, future, lineage, 0) == nullptr) return;
+    if (!has_wants(holder) && find_in(pool, future, lineage) == nullptr) return;
     pool->admission.return_extra_slot(holder);
     arm_breaker(pool);
     settle_flow(pool);
@@ -194,19 +69,19 @@ void lend_on(PoolObject* pool, Entry& holder, bool any) noexcept {
     if (done.get() == Py_True || !wait.goes_on()) return;  // it is about to be woken
     Lineage* lineage = lineage_of(holder);
     if (lineage == nullptr) {
-        if (Entry* found = find_in(pool, future.get(), nullptr, 0)) give_slot(pool, holder, *found);
+        if (Entry* found = find_in(pool, future.get(), nullptr)) give_slot(pool, holder, *found);
         return;
     }
     if (lineage->patience + passes_for_callback > passes_for_tasks) return look_again(pool, holder, lineage);
-    if (Entry* found = find_in(pool, future.get(), lineage, 0)) return give_slot(pool, holder, *found);
-    if (lineage->first_want == nullptr) return;
+    if (Entry* found = find_in(pool, future.get(), lineage)) return give_slot(pool, holder, *found);
+    if (!has_wants(holder)) return;
     if (lineage->patience > 0) return look_again(pool, holder, lineage);
     const Ref found = find_wanted(pool, wait, any || lineage->trusted);
     if (PyErr_Occurred() != nullptr || !wait.goes_on()) return;
     if (found) {
         lineage->trusted = lineage->trusted || any;
         give_slot(pool, holder, entry_of(pool, found.get()));
-    } else if (lineage->first_want != nullptr) {
+    } else if (has_wants(holder)) {
         arm_breaker(pool);
     }
 }
@@ -215,43 +90,57 @@ void lend_on(PoolObject* pool, Entry& holder, bool any) noexcept {
 //
 // How work that a job has set going leads back to the job cannot always be seen: a task may, say, set an event when the
 // work is done. As long as nothing else of the pool moves, such work is looked at again and again, and in the end gets
-// the slot on trust.
+// the slot on trust: one at a time, and the less often the more often that was in vain.
 
 constexpr double breaker_pause = 0.01;
 constexpr unsigned pauses_until_trusted = 10;
+constexpr unsigned pauses_until_written_off = 100;
+/// How long at most a holder that was woken waits for a slot to go on.
+constexpr unsigned pauses_until_woken = 10;
 
 /// Guarantees: as lend_on.
 void look_after(PoolObject* pool, Entry& holder, bool any) noexcept {
     Lineage* lineage = lineage_of(holder);
     if (lineage == nullptr) return;
+    const bool may_exceed = pool->admission.slots_used() <= pool->admission.max_running();
     if (holder.place == Place::lending) {
         PyObject* future = awaited_by(holder);
         lineage->gathering = nullptr;
-        const bool wants = lineage->first_want != nullptr || (future != nullptr && find_in(pool, future, lineage, 0));
+        const bool wants = lineage->first_want != nullptr || (future != nullptr && find_in(pool, future, lineage));
         if (!wants) return;
-        if (!any) return arm_breaker(pool);
+        arm_breaker(pool);
+        if (!may_exceed || pool->still_pauses < pauses_until_written_off) return;
+        pool->still_pauses = 0;
         pool->admission.write_off_loan(holder);
     }
-    if (lineage->first_want != nullptr) lend_on(pool, holder, any);
+    if (has_wants(holder)) lend_on(pool, holder, any && may_exceed);
+}
+
+/// Whether a holder that was woken has waited for its slot for long enough.
+bool is_overdue(Entry& holder) noexcept {
+    Lineage* lineage = lineage_of(holder);
+    if (lineage == nullptr || lineage->patience == 0) return true;
+    return --lineage->patience == 0;
 }
 
 PyObject* breaker(PyObject* self, PyObject*) noexcept {
-    auto* pool = reinterpret_cast<PoolObject*>(self);
-    const Exclusive exclusive(self);
+    PoolObject* pool = pool_of_handle(self);
+    if (pool == nullptr) return new_none();
+    const Ref alive = Ref::share(as_object(pool));
+    const Exclusive exclusive(as_object(pool));
+    if (!on_own_loop(pool)) return new_none();  // the pool has moved, and its breaker with it
     pool->breaker_armed = false;
-    if (!on_own_loop(pool)) return new_none();
     const Admission& admission = pool->admission;
     const std::uint64_t begun = admission.submitted() - admission.queued() - admission.at(Place::starting).size();
     pool->still_pauses = begun == pool->begun_before ? pool->still_pauses + 1 : 0;
     pool->begun_before = begun;
-    const bool any = pool->still_pauses >= pauses_until_trusted;
-    if (any) pool->still_pauses = 0;
+    const bool any = pool->still_pauses != 0 && pool->still_pauses % pauses_until_trusted == 0;
     const Ref all = everything_of(pool);
     if (!all) return nullptr;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
         Entry& entry = entry_of(pool, PyList_GET_ITEM(all.get(), i));
         if (entry.place == Place::returning && is_woken(entry)) {
-            if (any && !wake_holder(pool, entry)) return nullptr;
+            if (is_overdue(entry) && !wake_holder(pool, entry)) return nullptr;
             arm_breaker(pool);
         } else if (entry.place == Place::running || entry.place == Place::lending) {
             look_after(pool, entry, any);
@@ -269,7 +158,9 @@ void arm_breaker(PoolObject* pool) noexcept {
     if (pool->breaker_armed) return;
     RaisedAside aside;
     const Ref pause = Ref::own(PyFloat_FromDouble(breaker_pause));
-    const Ref bound = Ref::own(PyCFunction_New(&breaker_def, as_object(pool)));
+    // The timer must not keep a pool that nobody else holds.
+    PyObject* handle = handle_of(pool);
+    const Ref bound = handle != nullptr ? Ref::own(PyCFunction_New(&breaker_def, handle)) : Ref();
     pool->breaker_armed = true;
     if (pause && bound && call_method(pool->loop, pool->state->call_later.get(), pause.get(), bound.get())) return;
     pool->breaker_armed = false;
@@ -285,13 +176,7 @@ void want(PoolObject* pool, Entry& entry, Lineage* from) noexcept {
         want.entry = &entry;
         add_want(ancestor, want);
     }
-    if (want.of == nullptr) return;
-    Entry& holder = *want.of->holder;
-    if (Admission::has_extra_slot(holder)) return arm_breaker(pool);  // its own slot may come back any time
-    if (holder.place != Place::running || !waits_with_slot(holder)) return;
-    // Not at once: whoever waits may be only about to say for what.
-    pool->admission.look_at(holder);
-    settle_flow(pool);
+    if (want.of != nullptr) reconsider(pool, *want.of->holder);
 }
 
 /// Has a holder looked at again whose look was ended by an exception for the loop's caller. Guarantees: false.
@@ -302,24 +187,20 @@ bool interrupted(PoolObject* pool, Entry& holder) noexcept {
 
 }  // namespace
 
-PyObject*& slot_waiter_of(Entry& holder) noexcept {
-    if (is_turn(holder)) return turn_of(holder)->slot_waiter;
-    return job_of(holder)->slot_waiter;
-}
-
 void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept {
     const bool has_extra = Admission::has_extra_slot(holder);
     if (!has_extra && !Admission::can_lend(holder)) return;
     Lineage* lineage = lineage_of(holder);
     if (lineage != nullptr) {
         lineage->gathering = nullptr;
-        lineage->patience = 0;
+        // What has ended since the last wait may be about to end this one.
+        lineage->patience = lineage->ended_before != pool->admission.ended() ? passes_for_tasks : 0;
         lineage->trusted = false;
         lineage->ended_before = pool->admission.ended();
     }
     if (has_extra) return return_extra(pool, holder, future);
-    if (Entry* found = find_in(pool, future, lineage, 0)) return give_slot(pool, holder, *found);
-    if (lineage == nullptr || lineage->first_want == nullptr) return;
+    if (Entry* found = find_in(pool, future, lineage)) return give_slot(pool, holder, *found);
+    if (!has_wants(holder)) return;
     pool->admission.look_at(holder);
     settle_flow(pool);
 }
@@ -335,6 +216,18 @@ void want_slot(Job* job) noexcept {
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept {
     const Lineage* own = lineage_of(holder);
     if (own != nullptr && own->parent != nullptr) want(pool, holder, own->parent);
+}
+
+void reconsider(PoolObject* pool, Entry& holder) noexcept {
+    Entry* last = &holder;  // who has the slot now
+    while (last->borrower != nullptr && !last->has_slot) last = last->borrower;
+    if (last->place == Place::running && waits_with_slot(*last)) {
+        // Not at once: whoever waits may be only about to say for what.
+        pool->admission.look_at(*last);
+        settle_flow(pool);
+    } else if (&holder != last || Admission::has_extra_slot(holder) || holder.place != Place::running) {
+        arm_breaker(pool);  // its slot may come back any time
+    }
 }
 
 void look_at_holders(PoolObject* pool) noexcept {
@@ -354,10 +247,11 @@ void go_on(PoolObject* pool, Entry& holder) noexcept {
 }
 
 bool waits_for_slot(PoolObject* pool, Entry& holder, bool urgent) noexcept {
-    const Lineage* lineage = lineage_of(holder);
+    Lineage* lineage = lineage_of(holder);
     if (holder.place != Place::lending || urgent || lineage == nullptr) return false;
     // Nothing of the pool has ended since the wait began, so it was something else.
     if (pool->admission.ended() == lineage->ended_before) return false;
+    lineage->patience = pauses_until_woken;
     pool->admission.want_back(holder);
     arm_breaker(pool);
     settle_flow(pool);

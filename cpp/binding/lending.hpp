@@ -21,6 +21,9 @@ void want_slot(Job* job) noexcept;
 /// The same for a holder that has lent its slot and needs one to go on. Requires: its slot waiter is set.
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept;
 
+/// To be called when there is more that a holder could lend to than before.
+void reconsider(PoolObject* pool, Entry& holder) noexcept;
+
 /// To be called when work that had a slot may have lost it: those who wait may have to lend theirs. Runs no other code.
 void look_at_holders(PoolObject* pool) noexcept;
 
@@ -34,8 +37,5 @@ void go_on(PoolObject* pool, Entry& holder) noexcept;
 /// Looks at the holders that have a slot again, and at those whose work wants one: wakes them, or lends on. May run
 /// user code. Guarantees: false with an exception set that is for the loop's caller.
 bool settle_loans(PoolObject* pool) noexcept;
-
-/// Where a holder keeps the future that it waits for until it has a slot to go on.
-PyObject*& slot_waiter_of(Entry& holder) noexcept;
 
 }  // namespace nbaio

@@ -63,10 +63,7 @@ LineageRef lineage_in(State* state, PyObject* context) noexcept {
 Lineage* enter_lineage(State* state, PoolObject* pool, Entry* holder) noexcept {
     LineageRef parent = current_lineage(state);
     Lineage* own = PyObject_New(Lineage, state->lineage_type);
-    if (own == nullptr) {
-        PyErr_Clear();
-        return nullptr;
-    }
+    if (own == nullptr) return nullptr;
     own->pool = pool;
     own->holder = holder;
     own->parent = reinterpret_cast<Lineage*>(parent.object.release());
@@ -82,18 +79,23 @@ Lineage* enter_lineage(State* state, PoolObject* pool, Entry* holder) noexcept {
         forget_ended(own);
     }
     Ref token = Ref::own(PyContextVar_Set(state->lineage_variable.get(), as_object(own)));
-    if (!token) PyErr_Clear();
-    return own;
+    if (token) return own;
+    Py_DECREF(as_object(own));
+    return nullptr;
 }
 
-void end_lineage(Lineage* own) noexcept {
-    own->holder = nullptr;
+Entry* end_lineage(Lineage* own) noexcept {
+    {
+        const Exclusive exclusive(own->pool->state->lineage_variable.get());
+        own->holder = nullptr;
+    }
     Lineage* heir = own->first_want != nullptr ? nearest_lineage(own->parent, own->pool, nullptr) : nullptr;
     while (Want* want = own->first_want) {
         drop_want(*want);
         if (heir != nullptr) add_want(heir, *want);
     }
     Py_DECREF(as_object(own));
+    return heir != nullptr ? heir->holder : nullptr;
 }
 
 Lineage* nearest_lineage(Lineage* from, const PoolObject* pool, const Entry* except) noexcept {

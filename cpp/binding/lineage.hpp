@@ -53,13 +53,13 @@ LineageRef current_lineage(State* state) noexcept;
 /// That of the code which made a copy of its context. Null if there is none. Never raises.
 LineageRef lineage_in(State* state, PyObject* context) noexcept;
 
-/// Makes the holder's own lineage and sets it in the context that is entered. Guarantees: a new reference; null, and no
-/// exception, if there is no memory for it.
+/// Makes the holder's own lineage and sets it in the context that is entered. Guarantees: a new reference; null with
+/// an exception set if there is no memory for it.
 Lineage* enter_lineage(State* state, PoolObject* pool, Entry* holder) noexcept;
 
 /// Tells that the holder has ended; what it could have lent to is left to its own nearest ancestor. Releases the
-/// reference.
-void end_lineage(Lineage* own) noexcept;
+/// reference. Guarantees: the holder that has more to look at now, or null.
+Entry* end_lineage(Lineage* own) noexcept;
 
 /// The nearest holder in a pool that has not ended, but for one; null if there is none.
 Lineage* nearest_lineage(Lineage* from, const PoolObject* pool, const Entry* except) noexcept;

@@ -82,6 +82,10 @@ Entry* holder_inside(PoolObject* pool) noexcept;
 /// Reports an error that has no caller to go to through the loop's exception handler. Requires: an exception is set.
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept;
 
+/// If a KeyboardInterrupt is set, which came while the pool called its loop: takes it, and has it raised as soon as Python
+/// code runs, as if it had come a little later. Guarantees: false, and nothing done, if not.
+bool defer_interrupt() noexcept;
+
 /// coro.close(); errors are reported.
 void close_coroutine(PoolObject* pool, PyObject* coro) noexcept;
 
@@ -96,6 +100,9 @@ PyObject* pool_bind(PyObject* self, PyObject*) noexcept;
 
 /// Makes sure that the pump runs soon, and that all_tasks knows of the pool. Guarantees: false with an exception set if the loop refused.
 bool schedule_pump(PoolObject* pool) noexcept;
+
+/// Makes sure of a pass if there is work, whether or not one is due: a loop that had no memory for it may have dropped that.
+void have_pass(PoolObject* pool) noexcept;
 
 /// To be called after any transition that may have made room, work or peace: admits who waits, schedules the pump,
 /// wakes those who wait for the pool to be idle. Keeps an exception that is set; may run user code.
@@ -150,6 +157,10 @@ PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;
 /// collector calls weak references' callbacks before any finaliser: only there can coroutines that never began be closed
 /// before they complain.
 PyObject* pool_ending(PyObject* self, PyObject*) noexcept;
+/// An object that leads to the pool without holding it. Borrowed; null with an exception set on failure.
+PyObject* handle_of(PoolObject* pool) noexcept;
+/// Null once the pool is gone.
+PoolObject* pool_of_handle(PyObject* handle) noexcept;
 void close_handle(PoolObject* pool) noexcept;
 
 /// Ends whatever is left of a loop that will not run again, silently. Requires: nothing of the pool executes.

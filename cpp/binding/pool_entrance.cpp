@@ -5,6 +5,7 @@
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
+#include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
@@ -146,9 +147,10 @@ PyObject* stand_in_line(PoolObject* pool, Ref job, Ref waiter) noexcept {
 }
 
 /// The same for a producer that is a job of the pool: what it submits is accepted, in its own slot if there is no other,
-/// and it waits for a slot to go on; or it only rests, and goes on with the next pass.
+/// and it waits for a slot to go on; or it only rests, and goes on with the next pass. Requires: the holder can lend, and
+/// has no slot waiter.
 PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waiter) noexcept {
-    Ref old = Ref::own(std::exchange(slot_waiter_of(holder), new_ref(waiter.get())));
+    slot_waiter_of(holder) = new_ref(waiter.get());
     Entry& entry = job_of(job.get())->entry;
     if (pool->admission.welcomes()) {
         pool->admission.accept(entry);
@@ -178,7 +180,7 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
     if (!waiter || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     Entry* holder = holder_inside(pool);
-    if (holder != nullptr && Admission::can_lend(*holder)) {
+    if (holder != nullptr && Admission::can_lend(*holder) && slot_waiter_of(*holder) == nullptr) {
         return accept_from_inside(pool, *holder, std::move(job), std::move(waiter));
     }
     return stand_in_line(pool, std::move(job), std::move(waiter));

@@ -15,7 +15,10 @@ void unbind(PoolObject* pool) noexcept {
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     pool->running_loop.forget();
     pool->pump_scheduled = false;
+    pool->breaker_armed = false;  // its timer went with the loop
+    pool->still_pauses = 0;
     pool->producer_budget.renew();
+    pool->spare_lineage.drop();
 }
 
 bool refuse_busy(PoolObject* pool) noexcept {
@@ -41,6 +44,11 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     pool->loop = new_ref(loop);
     pool->loop_keyword = keyword.release();
     return true;
+}
+
+int raise_later(void* exception) noexcept {
+    raise(Ref::own(static_cast<PyObject*>(exception)));
+    return -1;
 }
 
 /// Ends everything that the pool holds. All of it is counted and unlinked first: whatever runs while the coroutines are
@@ -100,19 +108,24 @@ void close_handle(PoolObject* pool) noexcept {
     if (handle) *static_cast<PoolObject**>(PyCapsule_GetPointer(handle.get(), handle_name)) = nullptr;
 }
 
+PyObject* handle_of(PoolObject* pool) noexcept {
+    if (pool->handle != nullptr) return pool->handle;
+    auto* held = new (std::nothrow) PoolObject*(pool);
+    if (held == nullptr) return PyErr_NoMemory();
+    pool->handle = PyCapsule_New(static_cast<void*>(held), handle_name, free_handle);
+    if (pool->handle == nullptr) delete held;
+    return pool->handle;
+}
+
+PoolObject* pool_of_handle(PyObject* handle) noexcept {
+    auto* held = static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
+    return held != nullptr ? *held : nullptr;
+}
+
 PyObject* pool_ending(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
-    auto* pool = reinterpret_cast<PoolObject*>(self);
-    if (pool->handle == nullptr) {
-        auto* held = new (std::nothrow) PoolObject*(pool);
-        if (held == nullptr) return PyErr_NoMemory();
-        pool->handle = PyCapsule_New(static_cast<void*>(held), handle_name, free_handle);
-        if (pool->handle == nullptr) {
-            delete held;
-            return nullptr;
-        }
-    }
-    return PyCFunction_New(&end_through_handle_def, pool->handle);
+    PyObject* handle = handle_of(reinterpret_cast<PoolObject*>(self));
+    return handle != nullptr ? PyCFunction_New(&end_through_handle_def, handle) : nullptr;
 }
 
 bool use_running_loop(PoolObject* pool) noexcept {
@@ -169,6 +182,14 @@ bool is_inside(PoolObject* pool) noexcept {
 }
 
 Entry* holder_inside(PoolObject* pool) noexcept { return is_inside(pool) ? pool->executing->holder : nullptr; }
+
+bool defer_interrupt() noexcept {
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) return false;
+    PyObject* interrupt = take_raised().release();
+    if (Py_AddPendingCall(raise_later, interrupt) == 0) return true;
+    raise(Ref::own(interrupt));
+    return false;
+}
 
 void report(PoolObject* pool, const char* message, PyObject* object) noexcept {
     Ref exception = take_raised();

@@ -14,6 +14,11 @@ bool step_first(PoolObject* pool, Entry& entry) noexcept {
     drop_want(job->want);  // it has what it wanted
     SpareLineage spare;
     job->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &entry);
+    if (job->lineage == nullptr) {
+        // Without it, what the job waits for could not be told from what it does not.
+        fail_job(job);
+        return true;
+    }
     const bool going_on = step_in_context(job);
     spare.keep(pool->spare_lineage, pool->state, context.get());
     return going_on;
@@ -55,6 +60,7 @@ PyMethodDef pump_def = {"pool_pump", pump, METH_NOARGS, nullptr};
 
 /// A loop that was closed with work left counts as ended: nobody waits there any more.
 void report_unless_closed(PoolObject* pool, const char* message) noexcept {
+    if (defer_interrupt()) return;
     Ref exception = take_raised();
     Ref closed = call_method(pool->loop, pool->state->is_closed.get());
     const bool is_closed = closed && PyObject_IsTrue(closed.get()) == 1;
@@ -96,6 +102,8 @@ bool schedule_pump(PoolObject* pool) noexcept {
     Ref loop = Ref::share(pool->loop);
     pool->pump_scheduled = true;
     if (call_method(loop.get(), how, bound.get())) return true;
+    // Interrupted in the middle: whether the loop has taken it cannot be told, and one pass too many does no harm.
+    if (defer_interrupt() && call_method(loop.get(), how, bound.get())) return true;
     pool->pump_scheduled = false;
     return false;
 }
@@ -122,6 +130,11 @@ void welcome(PoolObject* pool, Entry& entry) noexcept {
     } else {
         adopt_job(pool, job);
     }
+}
+
+void have_pass(PoolObject* pool) noexcept {
+    pool->pump_scheduled = false;
+    settle_flow(pool);
 }
 
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
@@ -151,6 +164,7 @@ PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
     if (pool->admission.idle()) return new_none();
+    have_pass(pool);
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
     if (!waiter) return nullptr;
     if (pool->idle_waiters == nullptr) {

@@ -63,7 +63,7 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
             report(pool, "could not cancel a job", item);
         }
     }
-    settle_flow(pool);
+    have_pass(pool);
     return new_none();
 }
 

@@ -129,6 +129,7 @@ int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
     if (queue_size != nullptr && !parse_limit("max_queue_size", queue_size, 0, max_queued)) return -1;
     pool->admission.set_max_running(max_running);
     pool->admission.set_max_queued(max_queued);
+    look_at_holders(pool);
     settle_flow(pool);
     return 0;
 }

@@ -68,14 +68,13 @@ Lineage* SpareLineage::reuse(SpareLineage& kept, const State* state, PyObject* c
 Lineage* SpareLineage::make(State* state, PoolObject* pool, PyObject* context, Entry* holder) noexcept {
     const Py_ssize_t offset = state->context_variables_offset;
     if (offset != 0) before_ = Ref::share(variables_of(context, offset));
-    Lineage* lineage = nullptr;
-    if (PyContext_Enter(context) == 0) {
-        lineage = enter_lineage(state, pool, holder);
+    if (PyContext_Enter(context) < 0) return nullptr;
+    Lineage* lineage = enter_lineage(state, pool, holder);
+    {
+        RaisedAside aside;
         if (PyContext_Exit(context) < 0) PyErr_Clear();
-    } else {
-        PyErr_Clear();
     }
-    if (offset != 0) {
+    if (offset != 0 && lineage != nullptr) {
         after_ = Ref::share(variables_of(context, offset));
         lineage_ = Ref::share(as_object(lineage));
     }

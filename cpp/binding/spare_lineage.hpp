@@ -18,7 +18,7 @@ Py_ssize_t find_variables_offset(State* state) noexcept;
 class SpareLineage {
 public:
     /// Gives the context a lineage: the one that is kept, if it fits, or a new one. Requires: the context is private to
-    /// the holder, and not entered. Guarantees: a new reference; null, and no exception, if there is no memory for it.
+    /// the holder, and not entered. Guarantees: a new reference; null with an exception set if there is no memory for it.
     Lineage* begin(SpareLineage& kept, State* state, PoolObject* pool, PyObject* context, Entry* holder) noexcept;
 
     /// Leaves the lineage to the next job if this one has ended and nobody else can have seen it. Requires: the context

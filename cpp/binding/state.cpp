@@ -37,6 +37,7 @@ bool load_names(State& s) noexcept {
            intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
            intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
            intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.result, "result") &&
+           intern_into(s.remove_done_callback, "remove_done_callback") &&
            intern_into(s.running_loop_note, "__asyncio_running_event_loop__") && intern_into(s.send, "send") &&
            intern_into(s.set_exception, "set_exception") && intern_into(s.set_result, "set_result") &&
            intern_into(s.throw_name, "throw");

@@ -29,7 +29,8 @@ void clear_fields(Turn* turn) noexcept {
 void leave_family(Turn* turn) noexcept {
     drop_want(turn->want);
     Lineage* lineage = std::exchange(turn->lineage, nullptr);
-    if (lineage != nullptr) end_lineage(lineage);
+    Entry* heir = lineage != nullptr ? end_lineage(lineage) : nullptr;
+    if (heir != nullptr && turn->pool != nullptr) reconsider(turn->pool, *heir);
 }
 
 /// Allocates a turn, or takes the one that the pool keeps.
@@ -75,19 +76,20 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
         return Step::raised;
     }
     // The code that is driven may end the turn from outside: what it needs afterwards is held here.
-    const Ref pool_alive = Ref::share(as_object(pool));
-    const Ref context = Ref::share(turn->context);
+    const Ref pool_alive = Ref::share(as_object(pool)), context = Ref::share(turn->context);
     const bool first = !turn->begun && !turn->guest;
     SpareLineage spare;
     if (first) turn->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
-    if (PyContext_Enter(context.get()) < 0) {
+    if ((first && turn->lineage == nullptr) || PyContext_Enter(context.get()) < 0) {
+        RaisedAside aside;
+        close_coroutine(pool, turn->coro);
         end_turn(turn, Outcome::failed);
         return Step::raised;
     }
     Step step = Step::raised;
     {
-        Entry* holder = &turn->entry;
-        if (turn->guest) holder = pool->executing != nullptr ? pool->executing->holder : nullptr;
+        Entry* outer = pool->executing != nullptr ? pool->executing->holder : nullptr;
+        Entry* holder = turn->guest ? outer : &turn->entry;
         Executing here(pool, as_object(turn), holder);
         turn->driven = true;
         if (turn->entry.place != Place::running) go_on(pool, turn->entry);

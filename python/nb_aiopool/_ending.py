@@ -89,7 +89,7 @@ def refuse_inside(pool: Pool, call: str) -> None:
     """Raise RuntimeError if a job of the pool makes the call."""
     if pool._native_is_inside():
         raise RuntimeError(
-            f"{call} inside one of the pool's own jobs would wait for itself; use wait=False or another task"
+            f"{call} inside one of the pool's own jobs would wait for itself; call it from outside of the pool's jobs"
         )
 
 

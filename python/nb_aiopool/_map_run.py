@@ -133,7 +133,7 @@ class MapRun:
             await self._close_sources()
 
     async def _wait_for_room(self) -> None:
-        while self._out >= self._bound():
+        while self._out >= self._bound() and not self.stopped:
             self._room_waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._room_waiter
@@ -173,16 +173,31 @@ class MapRun:
         if self.stopped:  # by the function
             _discard(self._pool, coro)
         else:
-            self._add(await self._pool.submit(coro))
+            job = await self._pool.submit(coro)
+            self._add(job)
+            if self._is_stopped():  # while it waited for room
+                job.cancel()
+                _see(job)
+
+    def _is_stopped(self) -> bool:
+        return self.stopped
 
     def _add(self, job: asyncio.Future[Any]) -> None:
         if self._ordered:
             self._jobs.append(job)
             if len(self._jobs) == 1 and self._result_waiter is not None:
-                job.add_done_callback(self._job_ended)
+                self._listen_to(job, self._jobs)
         else:
             self._pending.add(job)
+            self._listen_to(job, self._pending)
+
+    def _listen_to(self, job: asyncio.Future[Any], jobs: Union[Deque[Any], Set[Any]]) -> None:
+        try:
             job.add_done_callback(self._job_ended)
+        except BaseException:
+            jobs.remove(job)  # nobody would hear of its end
+            job.cancel()
+            raise
 
     async def _close_sources(self) -> None:
         sources, self._sources = self._sources, []
@@ -203,7 +218,9 @@ class MapRun:
         failure = asyncio.CancelledError() if feeder.cancelled() else feeder.exception()
         if failure is not None and not self.stopped:
             self._failures.append(failure)
-            if feeder.cancelled():  # the loop ends, perhaps, and the iterator may be dropped later than its jobs
+            if (
+                feeder.cancelled()
+            ):  # the loop ends, perhaps, and the iterator may be dropped later than its jobs
                 for job in (*self._jobs, *self._pending, *self._ready):
                     _see(job)
         self._feeder = None
@@ -245,6 +262,8 @@ class MapRun:
             self._cancel_feeder(self._feeder)
         for job in jobs:
             _see(job)
+        if self._room_waiter is not None:
+            _resolve(self._room_waiter)
         self._wake()
 
     def _cancel_feeder(self, feeder: asyncio.Task[None]) -> None:
