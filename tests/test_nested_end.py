@@ -259,7 +259,11 @@ async def look_at(pool: NbAioPool, trap: Trap) -> Any:
 
 
 def interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def leave() -> None:
