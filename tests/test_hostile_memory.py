@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
 
 pytest.importorskip("_testcapi")
-pytestmark = pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer has an allocator of its own"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        "asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer has an allocator of its own"
+    ),
+    pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11),
+        reason="asyncio and the interpreter do not survive it in every version",
+    ),
+]
 
 PROGRAM = """
 import asyncio, gc, sys, warnings
