@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Callable, List, Optional
 
 import pytest
@@ -83,6 +84,10 @@ def test_an_interrupt_inside_the_pool_is_for_the_caller_of_the_loop(scene: Any) 
     accounting(pool)
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13),
+    reason="an interrupt while run_forever() cleans up leaves asyncio's loop running",
+)
 def test_interrupts_at_any_point_leave_a_pool_that_works_in_the_next_loop(script: Any) -> None:
     script(
         """
