@@ -35,17 +35,23 @@ CASES = {
 REFERENCE = "await"  # this needs no pool, so it is measured once
 
 
-def sample(python: str, folder: Optional[str], mode: str, job: str, jobs: int) -> float:
-    """Nanoseconds for a job, in a fresh interpreter that finds its nb_aiopool first in ``folder``."""
+def run_sample(python: str, folder: Optional[str], *arguments: str) -> str:
+    """What a script prints in a fresh interpreter that finds its nb_aiopool first in ``folder``."""
     environment = dict(os.environ)
     environment.pop("PYTHONPATH", None)
     if folder is not None:
         environment["PYTHONPATH"] = folder
-    command = [python, str(SAMPLE), mode, job, str(jobs), "original" if folder else "native"]
+    command = [python, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return float(done.stdout)
+    return done.stdout
+
+
+def sample(python: str, folder: Optional[str], mode: str, job: str, jobs: int) -> float:
+    """Nanoseconds for a job."""
+    package = "original" if folder else "native"
+    return float(run_sample(python, folder, str(SAMPLE), mode, job, str(jobs), package))
 
 
 def measure(python: str, original: str, jobs: int, rounds: int) -> Dict[str, Dict[str, float]]:

@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from submit_and_run import original_package
+from submit_and_run import original_package, run_sample
 
 PAUSE = 0.001
 
@@ -54,15 +52,8 @@ async def lateness(jobs: int) -> List[float]:
 
 
 def sample(python: str, folder: Optional[str], jobs: int) -> List[float]:
-    environment = dict(os.environ)
-    environment.pop("PYTHONPATH", None)
-    if folder is not None:
-        environment["PYTHONPATH"] = folder
-    command = [python, __file__, "--sample", "--jobs", str(jobs)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    result: List[float] = json.loads(done.stdout)
+    printed = run_sample(python, folder, __file__, "--sample", "--jobs", str(jobs))
+    result: List[float] = json.loads(printed)
     return result
 
 

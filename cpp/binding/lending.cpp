@@ -90,7 +90,7 @@ void lend_on(PoolObject* pool, Entry& holder, bool any) noexcept {
 //
 // How work that a job has set going leads back to the job cannot always be seen: a task may, say, set an event when the
 // work is done. As long as nothing else of the pool moves, such work is looked at again and again, and in the end gets
-// the slot on trust: one at a time, and the less often the more often that was in vain.
+// the slot on trust, one at a time.
 
 constexpr double breaker_pause = 0.01;
 constexpr unsigned pauses_until_trusted = 10;

@@ -11,7 +11,7 @@ struct Job;
 struct PoolObject;
 
 /// To be called when the holder of a slot is about to wait for a future. If that is work of the pool which needs a slot,
-/// or a gather() of such, it gets this one. Runs no user code.
+/// or a gather() of such, it gets this one. May run the loop's own code.
 void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept;
 
 /// To be called when a job that has not begun is waited for by somebody, or stands in line: the nearest job that this

@@ -42,12 +42,14 @@ struct Lineage {
 
 PyTypeObject* make_lineage_type(State* state) noexcept;
 
-/// That of the code that executes. Null if there is none. Never raises.
+/// A lineage that is owned, or null.
 struct LineageRef {
     explicit LineageRef(Lineage* owned) noexcept : object(Ref::own(reinterpret_cast<PyObject*>(owned))) {}
     [[nodiscard]] Lineage* get() const noexcept { return reinterpret_cast<Lineage*>(object.get()); }
     Ref object;
 };
+
+/// That of the code that executes. Null if there is none. Never raises.
 LineageRef current_lineage(State* state) noexcept;
 
 /// That of the code which made a copy of its context. Null if there is none. Never raises.

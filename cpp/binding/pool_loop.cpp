@@ -86,9 +86,7 @@ void end_leftovers(PoolObject* pool) noexcept {
 constexpr const char* handle_name = "nb_aiopool._core.pool";
 
 PyObject* end_through_handle(PyObject* handle, PyObject*) noexcept {
-    auto* held = static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
-    if (held == nullptr) return nullptr;
-    PoolObject* pool = *held;
+    PoolObject* pool = pool_of_handle(handle);
     // One that is idle may be on its way out, without a reference left, and must not be given one.
     if (pool == nullptr || pool->admission.idle()) return new_none();
     const Exclusive exclusive(as_object(pool));

@@ -1,7 +1,7 @@
 """Whether the end of one future leads, through tasks, gatherings, queues and the like, to the end of another.
 
 The native core asks this when a job waits for something and work that it has set going wants a slot: if the job waits
-for that very work, it lends its own. Nothing here calls the objects it looks at, and nothing is remembered.
+for that very work, it lends its own. Objects are asked for what they hold and for nothing else; nothing is remembered.
 """
 
 from __future__ import annotations
