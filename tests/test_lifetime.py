@@ -201,3 +201,52 @@ def test_resident_memory_is_flat_over_half_a_million_jobs(script: Any) -> None:
         """,
         timeout=80,
     )
+
+
+@pytest.mark.parametrize("way", ["submit", "run", "batch_submit", "batch_run", "map"])
+async def test_the_pool_holds_whoever_stands_in_line(way: str) -> None:
+    pool, gate, done = NbAioPool(1, 1), Gate(), []
+
+    async def job() -> None:
+        done.append(way)
+
+    async def wait_in_line() -> None:
+        if way in ("submit", "run"):
+            await getattr(pool, way)(job())
+        elif way == "map":
+            await pool.map(lambda _: job(), [0]).collect()
+        else:
+            await getattr(pool, way)([job()])
+        done.append("went on")
+
+    await pool.batch_submit([gate.wait(), value(1)])
+    task = asyncio.get_running_loop().create_task(wait_in_line())
+    while pool.waiting == 0:
+        await asyncio.sleep(0)
+    seen = weakref.ref(task)
+    del task
+    gc.collect()
+    assert seen() is not None
+    gate.open()
+    while "went on" not in done:
+        await asyncio.sleep(0)
+    assert way in done or way.endswith("submit")
+    await pool.join()
+    assert way in done
+
+
+async def test_a_call_that_is_dropped_in_a_circle_leaves_the_line() -> None:
+    pool, gate = NbAioPool(1, 1), Gate()
+    await pool.batch_submit([gate.wait(), value(1)])
+    for start in (pool.submit, pool.run):
+        call: Any = start(value(2))
+        call.send(None)
+        circle = [call]
+        circle.append(circle)
+    assert pool.waiting == 2
+    del call, circle
+    gc.collect()
+    assert pool.waiting == 0
+    gate.open()
+    await pool.join()
+    assert pool.stats().submitted == 2

@@ -228,7 +228,8 @@ int cancel_job(Job* job, PyObject* message) noexcept {
 
 void leave_line(Job* job) noexcept {
     PoolObject* pool = job->pool;
-    Ref alive = Ref::share(as_object(pool));
+    Ref pool_alive = Ref::share(as_object(pool));
+    Ref held_by_pool = Ref::own(job->self);
     pool->admission.withdraw(job->entry);
     refuse_job(job, nullptr);
     settle_flow(pool);

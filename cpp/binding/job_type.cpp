@@ -53,18 +53,6 @@ int job_clear(PyObject* self) noexcept {
     return Py_TYPE(self)->tp_base->tp_clear(self);
 }
 
-void job_finalize(PyObject* self) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool));
-    Job* job = job_of(self);
-    if (is_outside_door(job->entry)) {
-        // Its producer has gone without saying so.
-        RaisedAside aside;
-        leave_line(job);
-    }
-    PyTypeObject* base = Py_TYPE(self)->tp_base;
-    if (base->tp_finalize != nullptr) base->tp_finalize(self);
-}
-
 void job_dealloc(PyObject* self) noexcept {
     // First, with the job still whole: Future's own finalizer reports an exception that nobody retrieved.
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
@@ -334,7 +322,6 @@ PyType_Slot job_slots[] = {{Py_tp_doc, const_cast<char*>("An asyncio.Future that
                            {Py_tp_free, as_slot(job_free)},
 #endif
                            {Py_tp_clear, as_slot(job_clear)},
-                           {Py_tp_finalize, as_slot(job_finalize)},
                            {Py_tp_repr, as_slot(job_repr)},
                            {Py_tp_iter, as_slot(job_iter)},
                            {Py_am_await, as_slot(job_iter)},

@@ -121,8 +121,11 @@ void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept;
 /// Tells who was admitted: a producer comes back for its place, a run()'s job is in already.
 void welcome(PoolObject* pool, Entry& entry) noexcept;
 
-/// Makes the pool the owner of a job that was accepted just now.
-void adopt_job(PoolObject* pool, Job* job) noexcept;
+/// The pool owns what is in it, from the line to the end: whoever waits there may be held by nothing else.
+void own_job(Job* job) noexcept;
+
+/// What is left to do for a job that was accepted just now. Requires: the pool owns it.
+void note_accepted(PoolObject* pool, Job* job) noexcept;
 
 /// Puts the job into asyncio.all_tasks, as debug mode wants.
 void register_job(PoolObject* pool, Job* job) noexcept;

@@ -129,7 +129,8 @@ bool producers_must_rest(PoolObject* pool) noexcept {
 PyObject* accept(PoolObject* pool, Ref job) noexcept {
     Job* entrant = job_of(job.get());
     pool->admission.accept(entrant->entry);
-    adopt_job(pool, entrant);
+    own_job(entrant);
+    note_accepted(pool, entrant);
     if (entrant->sink == nullptr) return job.release();
     want_slot(entrant);  // the job itself is never waited for
     return new_ref(entrant->sink);
@@ -142,6 +143,7 @@ PyObject* stand_in_line(PoolObject* pool, Ref job, Ref waiter) noexcept {
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
     pool->admission.stand_in_line(entrant->entry, true);
+    own_job(entrant);
     want_slot(entrant);
     return PyTuple_Pack(2, job.get(), waiter.get());
 }
@@ -158,7 +160,8 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waite
     } else {
         pool->admission.accept_on_loan(holder, entry);
     }
-    adopt_job(pool, job_of(job.get()));
+    own_job(job_of(job.get()));
+    note_accepted(pool, job_of(job.get()));
     if (job_of(job.get())->sink != nullptr) want_slot(job_of(job.get()));
     if (holder.place == Place::returning) want_slot_back(pool, holder);
     return PyTuple_Pack(2, job.get(), waiter.get());
@@ -274,8 +277,8 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     for (std::size_t i = 0; i < wanted; ++i) {
         Job* job = job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i)));
         pool->admission.accept(job->entry);
-        Py_INCREF(job->self);  // the pool's own, for each before anything else can run
-        job->accepted = true;
+        own_job(job);
+        job->accepted = true;  // each of them, before anything else can run
     }
     for (std::size_t i = 0; pool->debug && i < wanted; ++i) {
         register_job(pool, job_of(PyList_GET_ITEM(jobs.get(), static_cast<Py_ssize_t>(i))));
@@ -307,7 +310,7 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
     if (job->entry.place == Place::granted) {
         Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
         pool->admission.confirm(job->entry);
-        adopt_job(pool, job);
+        note_accepted(pool, job);
         if (job->sink != nullptr) want_slot(job);
         PyObject* answer = new_ref(job->sink != nullptr ? job->sink : waiting_job);
         settle_flow(pool);
@@ -370,11 +373,13 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     if (!turn || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     if (pool->admission.welcomes()) {
         pool->admission.accept(entry);
-        adopt_job(pool, job_of(job.get()));
+        own_job(job_of(job.get()));
+        note_accepted(pool, job_of(job.get()));
     } else if (block == 0) {
         return refuse_full(pool, job_of(job.get())->coro);
     } else {
         pool->admission.stand_in_line(entry, false);
+        own_job(job_of(job.get()));
         settle_flow(pool);
     }
     return turn.release();

@@ -68,8 +68,8 @@ void end_leftovers(PoolObject* pool) noexcept {
             pool->admission.withdraw(entry);
         } else {
             pool->admission.finish(entry, Outcome::cancelled);
-            Py_DECREF(item);  // the pool's reference; the list has its own
         }
+        Py_DECREF(item);  // the pool's reference; the list has its own
     }
     unbind(pool);
     for (Py_ssize_t i = 0; i < count; ++i) {

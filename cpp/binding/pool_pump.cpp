@@ -128,7 +128,7 @@ void welcome(PoolObject* pool, Entry& entry) noexcept {
         Ref waiter = Ref::share(job->waits_on);
         if (waiter) wake_waiter(pool, waiter.get());
     } else {
-        adopt_job(pool, job);
+        note_accepted(pool, job);
     }
 }
 
@@ -146,8 +146,9 @@ void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     report_unless_closed(pool, "could not wake a caller that waits for the pool");
 }
 
-void adopt_job(PoolObject* pool, Job* job) noexcept {
-    Py_INCREF(job->self);
+void own_job(Job* job) noexcept { Py_INCREF(job->self); }
+
+void note_accepted(PoolObject* pool, Job* job) noexcept {
     job->accepted = true;
     if (pool->debug) register_job(pool, job);
 }

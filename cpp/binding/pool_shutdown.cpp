@@ -15,6 +15,7 @@ void refuse_waiting(PoolObject* pool, Job* job) noexcept {
     }
     // To make the exception is to run code, and the job may have left the line by it.
     if (!is_outside_door(job->entry)) return;
+    Ref held_by_pool = Ref::own(job->self);
     pool->admission.withdraw(job->entry);
     refuse_job(job, exception.get());
 }

@@ -47,14 +47,16 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(pool->idle_waiters);
     Py_VISIT(pool->spare_turn);
     if (const int stop = pool->spare_lineage.traverse(visit, arg)) return stop;
-    // The jobs that it owns: all that were accepted, but not the turns, which their callers own.
+    // The jobs in it, which it owns; but not the turns, which their callers own.
     const auto visit_jobs = [&](Place place) noexcept {
         for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
             if (entry->kind == job_entry) Py_VISIT(job_of(*entry)->self);
         }
         return 0;
     };
-    if (const int stop = visit_jobs(Place::queued)) return stop;
+    for (const Place place : {Place::line, Place::granted, Place::queued}) {
+        if (const int stop = visit_jobs(place)) return stop;
+    }
     for (const Place place : Admission::begun_or_starting) {
         if (const int stop = visit_jobs(place)) return stop;
     }
