@@ -168,3 +168,49 @@ async def test_a_cancelled_block_ends_the_map_in_it(ordered: bool) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert counts(pool) == IDLE
+
+
+@BOTH
+@pytest.mark.parametrize("way", ["submit", "run", "batch_run"])
+@pytest.mark.parametrize(("concurrency", "queue"), [(1, 1), (1, 0), (2, 1)])
+async def test_a_map_may_be_begun_outside_of_a_job_and_gone_on_with_inside_of_one(
+    concurrency: int, queue: int, way: str, ordered: bool
+) -> None:
+    pool = NbAioPool(concurrency, queue)
+    counted = Counted(pool, ordered)
+    results = pool.map(counted.leaf, range(20), ordered=ordered)
+
+    async def two() -> List[int]:
+        return [await results.__anext__(), await results.__anext__()]
+
+    async def rest() -> List[int]:
+        return [result async for result in results]
+
+    found = await two()
+    for part in (two, two, rest):
+        if way == "run":
+            found += await pool.run(part())
+        elif way == "submit":
+            found += await (await pool.submit(part()))
+        else:
+            found += (await pool.batch_run([part(), value(0)]))[0]
+        if part is two:
+            found += await two()  # and outside again
+    assert sorted(found) == list(range(20))
+    assert counted.load.peak <= concurrency and counts(pool) == IDLE
+
+
+@BOTH
+async def test_jobs_may_take_turns_at_one_map(ordered: bool) -> None:
+    pool = NbAioPool(1, 1)
+    counted = Counted(pool, ordered)
+    results = pool.map(counted.leaf, range(20), ordered=ordered)
+
+    async def one() -> int:
+        return await results.__anext__()
+
+    found = [await pool.run(one()) if i % 2 else await (await pool.submit(one())) for i in range(20)]
+    assert sorted(found) == list(range(20))
+    assert counted.load.peak <= 1
+    await results.aclose()
+    assert counts(pool) == IDLE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, List
 import pytest
 
 from leftovers import program
-from nb_aiopool import NbAioPool, PoolStopped
+from nb_aiopool import NbAioPool, PoolStopped, _nesting
 from nested import Nest
 from support import Gate, accounting, append, counts, is_closed, raises, turns, value
 
@@ -231,26 +231,24 @@ def test_an_interrupt_out_of_a_run_inside_a_job(kind: Any, loop_factory: Callabl
 
 
 class Trap:
-    """Does something when it is looked at."""
+    """Does something when the pool first looks for who waits for what."""
 
-    __slots__ = ("spring", "sprung")
-
-    def __init__(self, spring: Callable[[], Any]) -> None:
-        self.spring = spring
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, spring: Callable[[], Any]) -> None:
         self.sprung = 0
+        search = _nesting._search
 
-    @property
-    def __dict__(self) -> Any:  # type: ignore[override]
-        self.sprung += 1
-        if self.sprung == 1:
-            self.spring()
-        return {}
+        def spring_once(*args: Any) -> bool:
+            self.sprung += 1
+            if self.sprung == 1:
+                spring()
+            return search(*args)
+
+        monkeypatch.setattr(_nesting, "_search", spring_once)
 
 
-async def look_at(pool: NbAioPool, trap: Trap) -> Any:
-    """A job that waits in such a way for another that the pool has to look for how, and finds the trap there."""
+async def look_at(pool: NbAioPool) -> Any:
+    """A job that waits in such a way for another that the pool has to look for how."""
     child = pool.submit_nowait(value("child"))
-    child.add_done_callback(lambda _: trap)
 
     async def itself() -> Any:
         return await child
@@ -272,12 +270,12 @@ def leave() -> None:
 
 @pytest.mark.parametrize(("spring", "kind"), [(interrupt, KeyboardInterrupt), (leave, SystemExit)])
 def test_an_interrupt_while_the_pool_looks_for_who_waits_reaches_the_loops_caller(
-    spring: Any, kind: Any, loop_factory: Callable[[], Any]
+    spring: Any, kind: Any, loop_factory: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop, pool, trap = loop_factory(), NbAioPool(1, 2), Trap(spring)
+    loop, pool, trap = loop_factory(), NbAioPool(1, 2), Trap(monkeypatch, spring)
 
     async def start() -> Any:
-        return await pool.submit_nowait(look_at(pool, trap))
+        return await pool.submit_nowait(look_at(pool))
 
     task = loop.create_task(start())
     with pytest.raises(kind):
@@ -289,12 +287,14 @@ def test_an_interrupt_while_the_pool_looks_for_who_waits_reaches_the_loops_calle
     loop.close()
 
 
-async def test_an_error_while_the_pool_looks_for_who_waits_is_harmless() -> None:
+async def test_an_error_while_the_pool_looks_for_who_waits_is_harmless(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail() -> None:
         raise LookupError("of the trap")
 
-    nest, trap = Nest(1, 2), Trap(fail)
-    assert await nest.pool.run(look_at(nest.pool, trap)) == "child"
+    nest, trap = Nest(1, 2), Trap(monkeypatch, fail)
+    assert await nest.pool.run(look_at(nest.pool)) == "child"
     assert trap.sprung == 1
     nest.at_rest()
 

@@ -205,12 +205,14 @@ void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept 
     settle_flow(pool);
 }
 
-void want_slot(Job* job) noexcept {
+void want_slot(Job* job) noexcept { want_slot_for(job, current_lineage(job->state).get()); }
+
+void want_slot_for(Job* job, Lineage* of_waiter) noexcept {
     if (has_begun(job->entry) || job->entry.place == Place::outside) return;
     // Who waits for it matters, and only then who submitted it.
-    LineageRef lineage = current_lineage(job->state);
-    if (nearest_lineage(lineage.get(), job->pool, nullptr) == nullptr) lineage = lineage_in(job->state, job->context);
-    if (lineage.get() != nullptr) want(job->pool, job->entry, lineage.get());
+    if (nearest_lineage(of_waiter, job->pool, nullptr) != nullptr) return want(job->pool, job->entry, of_waiter);
+    const LineageRef of_submitter = lineage_in(job->state, job->context);
+    if (of_submitter.get() != nullptr) want(job->pool, job->entry, of_submitter.get());
 }
 
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept {

@@ -8,6 +8,7 @@
 namespace nbaio {
 
 struct Job;
+struct Lineage;
 struct PoolObject;
 
 /// To be called when the holder of a slot is about to wait for a future. If that is work of the pool which needs a slot,
@@ -17,6 +18,9 @@ void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept;
 /// To be called when a job that has not begun is waited for by somebody, or stands in line: the nearest job that this
 /// somebody works for may have a slot to lend.
 void want_slot(Job* job) noexcept;
+
+/// The same, if this somebody's lineage is known; null: nobody's.
+void want_slot_for(Job* job, Lineage* lineage) noexcept;
 
 /// The same for a holder that has lent its slot and needs one to go on. Requires: its slot waiter is set.
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept;

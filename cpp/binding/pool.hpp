@@ -145,6 +145,10 @@ PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept;
 PyObject* pool_room(PyObject* self, PyObject*) noexcept;
 PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept;
 PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept;
+/// The lineage of the code that calls, or None.
+PyObject* pool_lineage(PyObject* self, PyObject*) noexcept;
+/// Notes that code of a lineage, or None, waits for a job of the pool. Does nothing for any other future.
+PyObject* pool_want(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 
 // -- The way out (pool_shutdown.cpp) --------------------------------------------------------------------------------

@@ -339,6 +339,24 @@ PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
     return new_none();
 }
 
+PyObject* pool_lineage(PyObject* self, PyObject*) noexcept {
+    LineageRef lineage = current_lineage(pool_of(self)->state);
+    return lineage.get() != nullptr ? lineage.object.release() : new_none();
+}
+
+PyObject* pool_want(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    const Exclusive exclusive(self);
+    State* state = pool_of(self)->state;
+    if (count != 2 || (args[1] != Py_None && Py_TYPE(args[1]) != state->lineage_type)) {
+        PyErr_SetString(PyExc_TypeError, "_native_want() takes a future, and a lineage or None");
+        return nullptr;
+    }
+    if (Py_TYPE(args[0]) == state->job_type && job_of(args[0])->pool == pool_of(self)) {
+        want_slot_for(job_of(args[0]), args[1] != Py_None ? reinterpret_cast<Lineage*>(args[1]) : nullptr);
+    }
+    return new_none();
+}
+
 PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);

@@ -224,6 +224,8 @@ PyMethodDef pool_methods[] = {
     {"_native_room", pool_room, METH_NOARGS, "_native_room($self, /)\n--\n\n"},
     {"_native_take_place", pool_take_place, METH_O, "_native_take_place($self, job, /)\n--\n\n"},
     {"_native_leave_line", pool_leave_line, METH_O, "_native_leave_line($self, job, /)\n--\n\n"},
+    {"_native_lineage", pool_lineage, METH_NOARGS, "_native_lineage($self, /)\n--\n\n"},
+    {"_native_want", as_function(pool_want), METH_FASTCALL, "_native_want($self, future, lineage, /)\n--\n\n"},
     {"_native_run", as_function(pool_run), METH_FASTCALL, "_native_run($self, coro, block, future, /)\n--\n\n"},
     {"_native_bind", pool_bind, METH_NOARGS, "_native_bind($self, /)\n--\n\n"},
     {"_native_when_idle", pool_when_idle, METH_NOARGS, "_native_when_idle($self, /)\n--\n\n"},

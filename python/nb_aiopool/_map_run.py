@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Set, Tuple, Union
 
+from nb_aiopool._entrance import come_in
 from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
+    from nb_aiopool._core import Lineage
     from nb_aiopool.pool import NbAioPool
 
 __all__ = ["UNKNOWN", "MapRun"]
@@ -52,6 +54,9 @@ class MapRun:
         self._feeder: Optional[asyncio.Task[None]] = None
         self._failures: List[BaseException] = []  # what ended the input, if it was not its end
         self._exhausted = False
+        self._in_line: Optional[asyncio.Future[Any]] = None  # the job that the feeder waits with
+        self._lineage: Optional[Lineage] = None  # of the code that takes the results
+        self._has_changed_hands = False  # since it began
         self._result_waiter: Optional[asyncio.Future[None]] = None
         self._room_waiter: Optional[asyncio.Future[None]] = None
 
@@ -93,6 +98,9 @@ class MapRun:
             del job  # the traceback of its exception leads here
 
     async def _wait_for_result(self) -> None:
+        lineage = self._pool._native_lineage()
+        if lineage is not self._lineage:
+            self._change_hands(lineage)
         self._result_waiter = asyncio.get_running_loop().create_future()
         if self._ordered and self._jobs:
             self._jobs[0].add_done_callback(self._job_ended)
@@ -100,6 +108,18 @@ class MapRun:
             await self._result_waiter
         finally:
             self._result_waiter = None
+
+    def _change_hands(self, lineage: Optional[Lineage]) -> None:
+        """Let the code that waits now, and not the one that began, be who lends its slot to the jobs of the map."""
+        self._lineage, self._has_changed_hands = lineage, True
+        for job in (*self._jobs, *self._pending):
+            self._note_want(job)
+        if self._in_line is not None:
+            self._note_want(self._in_line)
+
+    def _note_want(self, job: asyncio.Future[Any]) -> None:
+        if self._has_changed_hands:  # until then the feeder, and what it submits, are of the same lineage
+            self._pool._native_want(job, self._lineage)
 
     def _job_ended(self, job: asyncio.Future[Any]) -> None:
         if not self._ordered and job in self._pending:
@@ -116,6 +136,7 @@ class MapRun:
     def _start(self) -> None:
         inputs, self._inputs = self._inputs, ()
         self._loop = asyncio.get_running_loop()
+        self._lineage = self._pool._native_lineage()
         # Never an eager task: the tracebacks of what that raises lead to the iterator, which could not be dropped.
         self._feeder = asyncio.Task(self._feed(inputs), loop=self._loop)
         self._feeder.add_done_callback(self._feeder_ended)
@@ -173,16 +194,28 @@ class MapRun:
         if self.stopped:  # by the function
             _discard(self._pool, coro)
         else:
-            job = await self._pool.submit(coro)
+            handle = self._pool._native_offer(coro, True, None)
+            job = await self._stand_in_line(*handle) if type(handle) is tuple else handle
             self._add(job)
             if self._is_stopped():  # while it waited for room
                 job.cancel()
                 _see(job)
 
+    async def _stand_in_line(
+        self, job: asyncio.Future[Any], admitted: asyncio.Future[None]
+    ) -> asyncio.Future[Any]:
+        self._in_line = job
+        self._note_want(job)
+        try:
+            return await come_in(self._pool, job, admitted)
+        finally:
+            self._in_line = None
+
     def _is_stopped(self) -> bool:
         return self.stopped
 
     def _add(self, job: asyncio.Future[Any]) -> None:
+        self._note_want(job)
         if self._ordered:
             self._jobs.append(job)
             if len(self._jobs) == 1 and self._result_waiter is not None:

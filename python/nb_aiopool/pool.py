@@ -18,6 +18,7 @@ from typing import (
 )
 
 from nb_aiopool import _batch, _core, _ending
+from nb_aiopool._entrance import come_in
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
 
@@ -65,13 +66,7 @@ class NbAioPool(_core.Pool):
         handle = self._native_offer(coro, block, future)
         if type(handle) is not tuple:
             return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-        job, admitted = handle
-        try:
-            await admitted
-        except BaseException:
-            self._native_leave_line(job)
-            raise
-        taken = self._native_take_place(job)
+        taken = await come_in(self, *handle)
         return taken if future is None else future
 
     async def run(
