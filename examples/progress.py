@@ -24,15 +24,21 @@ async def measure(item: int) -> int:
 async def with_bar(results: Any, width: int = 40) -> AsyncIterator[Any]:
     """Yield the results, and show how many of them have come."""
     total = len(results)
+    step, start = (
+        (1, "\r") if sys.stderr.isatty() else (max(1, total // 10), "\n")
+    )  # a log file gets ten lines
     done = 0
-    async for result in results:
-        done += 1
-        filled = width * done // total
-        end = "\n" if done == total else ""
-        print(
-            f"\r[{'#' * filled}{'.' * (width - filled)}] {done}/{total}", end=end, file=sys.stderr, flush=True
-        )
-        yield result
+    try:
+        async for result in results:
+            done += 1
+            if done % step == 0 or done == total:
+                filled = width * done // total
+                line = f"[{'#' * filled}{'.' * (width - filled)}] {done}/{total}"
+                print(start + line, end="", file=sys.stderr, flush=True)
+            yield result
+    finally:
+        print(file=sys.stderr)
+        await results.aclose()  # whoever leaves the loop early leaves no jobs behind
 
 
 def bar(results: Any, plain: bool) -> Any:

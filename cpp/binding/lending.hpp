@@ -20,7 +20,7 @@ void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept;
 void want_slot(Job* job) noexcept;
 
 /// The same, if this somebody's lineage is known; null: nobody's.
-void want_slot_for(Job* job, Lineage* lineage) noexcept;
+void want_slot_for(Job* job, Lineage* of_waiter) noexcept;
 
 /// The same for a holder that has lent its slot and needs one to go on. Requires: its slot waiter is set.
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept;

@@ -312,17 +312,16 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
         pool->admission.confirm(job->entry);
         note_accepted(pool, job);
         if (job->sink != nullptr) want_slot(job);
-        PyObject* answer = new_ref(job->sink != nullptr ? job->sink : waiting_job);
         settle_flow(pool);
-        return answer;
+        return new_none();
     }
-    if (job->accepted) return new_ref(job->sink != nullptr ? job->sink : waiting_job);
     if (job->entry.place == Place::line) {
         leave_line(job);
         PyErr_SetString(PyExc_RuntimeError, "a producer came back before it was admitted");
         return nullptr;
     }
-    if (job->sink != nullptr) return new_ref(job->sink);  // it was cancelled, and the job with it
+    const bool was_cancelled = job->sink != nullptr;  // by its future=, see sink_done
+    if (job->accepted || was_cancelled) return new_none();
     PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down while this call waited for room");
     return nullptr;
 }

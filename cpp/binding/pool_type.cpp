@@ -116,6 +116,14 @@ bool parse_limit(const char* name, PyObject* value, std::size_t least, std::size
     return true;
 }
 
+/// Guarantees: what the new limits allow happens at once, and whoever lost a slot by them is looked after.
+void set_limits(PoolObject* pool, std::size_t max_running, std::size_t max_queued) noexcept {
+    pool->admission.set_max_running(max_running);
+    pool->admission.set_max_queued(max_queued);
+    look_at_holders(pool);
+    settle_flow(pool);
+}
+
 int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
     const Exclusive exclusive(self);
     static const char* names[] = {"max_concurrency", "max_queue_size", nullptr};
@@ -129,10 +137,7 @@ int pool_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
     std::size_t max_queued = pool->admission.max_queued();
     if (concurrency != nullptr && !parse_limit("max_concurrency", concurrency, 1, max_running)) return -1;
     if (queue_size != nullptr && !parse_limit("max_queue_size", queue_size, 0, max_queued)) return -1;
-    pool->admission.set_max_running(max_running);
-    pool->admission.set_max_queued(max_queued);
-    look_at_holders(pool);
-    settle_flow(pool);
+    set_limits(pool, max_running, max_queued);
     return 0;
 }
 
@@ -151,9 +156,7 @@ int set_max_concurrency(PyObject* self, PyObject* value, void*) noexcept {
     if (value == nullptr) return refuse_delete("max_concurrency");
     std::size_t limit = 0;
     if (!parse_limit("max_concurrency", value, 1, limit)) return -1;
-    pool_of(self)->admission.set_max_running(limit);
-    look_at_holders(pool_of(self));
-    settle_flow(pool_of(self));
+    set_limits(pool_of(self), limit, pool_of(self)->admission.max_queued());
     return 0;
 }
 
@@ -167,8 +170,7 @@ int set_max_queue_size(PyObject* self, PyObject* value, void*) noexcept {
     if (value == nullptr) return refuse_delete("max_queue_size");
     std::size_t limit = 0;
     if (!parse_limit("max_queue_size", value, 0, limit)) return -1;
-    pool_of(self)->admission.set_max_queued(limit);
-    settle_flow(pool_of(self));
+    set_limits(pool_of(self), pool_of(self)->admission.max_running(), limit);
     return 0;
 }
 

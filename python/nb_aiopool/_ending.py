@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Optional
 
 from nb_aiopool._guard import all_were_cancelled
 
@@ -41,22 +41,48 @@ async def wait_idle(pool: Pool) -> None:
         pool._native_forget_waiter(waiter)
 
 
+async def outlast(wait: Callable[[], Awaitable[Any]], cancel: Callable[[], None]) -> None:
+    """Wait, whatever happens to the caller: each time that it is cancelled, cancel too, and raise only in the end."""
+    cancelled: List[BaseException] = []
+    while True:
+        try:
+            await wait()
+        except asyncio.CancelledError as error:
+            cancelled[:] = [error]
+            cancel()
+        else:
+            break
+    raise_any(cancelled)
+
+
+def raise_any(errors: List[BaseException]) -> None:
+    """Raise what is in the list, if anything, and take it out: the traceback leads to whoever holds the list."""
+    if errors:
+        raise errors.pop()
+
+
 async def cancel_and_wait(pool: Pool) -> None:
     """Cancel all jobs and wait for them, whatever else happens to the caller: none may outlive it."""
     pool._native_close()
     if not all_were_cancelled(pool):
         pool._native_cancel_all()
-    cancelled = None
-    while True:
-        try:
-            await wait_idle(pool)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            pool._native_cancel_all()
-        else:
-            break
-    if cancelled is not None:
-        raise cancelled
+    await outlast(lambda: wait_idle(pool), pool._native_cancel_all)
+
+
+async def wait_for_all(futures: Iterable[asyncio.Future[Any]]) -> None:
+    """Wait until all futures are done, whatever else happens to the caller: its cancellation is theirs."""
+    left = [future for future in futures if not future.done()]
+
+    async def wait() -> None:
+        left[:] = [future for future in left if not future.done()]
+        if left:
+            await asyncio.wait(left)
+
+    def cancel() -> None:
+        for future in left:
+            future.cancel()
+
+    await outlast(wait, cancel)
 
 
 async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> None:
@@ -65,24 +91,15 @@ async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> N
     What they fail with is taken for seen: the caller has a better reason to end.
     """
     futures = list(futures)
-    cancelled = None
     if not all_were_cancelled(pool):
         for future in futures:
             future.cancel()
-    waits: List[asyncio.Future[Any]] = [future for future in futures if not future.done()]
-    while waits:
-        try:
-            await asyncio.wait(waits)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            for future in waits:
-                future.cancel()
-        waits = [future for future in waits if not future.done()]
-    for future in futures:
-        if not future.cancelled():
-            future.exception()
-    if cancelled is not None:
-        raise cancelled
+    try:
+        await wait_for_all(futures)
+    finally:
+        for future in futures:
+            if future.done() and not future.cancelled():
+                future.exception()
 
 
 def refuse_inside(pool: Pool, call: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Dict, Iterator, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, Tuple, cast
 
 __all__ = ["attribute_of", "fields_of", "is_future", "is_kind_of", "items_of", "module_of", "name_of"]
 
@@ -17,6 +17,7 @@ _mro = _of_type["__mro__"].__get__
 _dict = _of_type["__dict__"].__get__
 _module = _of_type["__module__"].__get__
 _name = _of_type["__name__"].__get__
+_values = cast("Callable[[Any], Any]", dict.values)  # pyright: ignore[reportUnknownMemberType]
 _SEQUENCES: Tuple[Any, ...] = (list, tuple, set, frozenset, deque)
 _NATIVE = (GetSetDescriptorType, MemberDescriptorType)
 
@@ -64,7 +65,7 @@ def fields_of(thing: Any) -> Iterator[Any]:
 def items_of(thing: Any) -> Iterator[Any]:
     """Yield the items of a collection, the values of a dict, and nothing of anything else."""
     if is_kind_of(thing, dict):
-        yield from list(dict.values(thing))
+        yield from list(_values(thing))
         return
     for kind in _SEQUENCES:
         if is_kind_of(thing, kind):

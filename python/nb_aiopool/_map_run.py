@@ -12,11 +12,12 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Set, Tuple, Union
 
+from nb_aiopool._ending import raise_any, wait_for_all
 from nb_aiopool._entrance import come_in
 from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
-    from nb_aiopool._core import Lineage
+    from nb_aiopool._core import Job, Lineage
     from nb_aiopool.pool import NbAioPool
 
 __all__ = ["UNKNOWN", "MapRun"]
@@ -72,7 +73,7 @@ class MapRun:
                     return self._hand_out()
                 elif self._exhausted and not self._jobs and not self._pending:
                     self.stopped = True
-                    _raise_any(self._failures)
+                    raise_any(self._failures)
                 else:
                     await self._wait_for_result()
         except GeneratorExit:  # there is no waiting any more
@@ -185,7 +186,7 @@ class MapRun:
     async def _submit(self, items: List[Any]) -> None:
         try:
             coro = self._func(*items)
-            self._pool._native_check(coro)
+            _check_result(self._pool, self._func, coro)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # it takes the place of the item's result
@@ -195,19 +196,22 @@ class MapRun:
             _discard(self._pool, coro)
         else:
             handle = self._pool._native_offer(coro, True, None)
-            job = await self._stand_in_line(*handle) if type(handle) is tuple else handle
+            job: asyncio.Future[Any]
+            if isinstance(handle, tuple):
+                job = handle[0]
+                await self._stand_in_line(*handle)
+            else:
+                job = handle
             self._add(job)
             if self._is_stopped():  # while it waited for room
                 job.cancel()
                 _see(job)
 
-    async def _stand_in_line(
-        self, job: asyncio.Future[Any], admitted: asyncio.Future[None]
-    ) -> asyncio.Future[Any]:
+    async def _stand_in_line(self, job: Job[Any], admitted: asyncio.Future[None]) -> None:
         self._in_line = job
         self._note_want(job)
         try:
-            return await come_in(self._pool, job, admitted)
+            await come_in(self._pool, job, admitted)
         finally:
             self._in_line = None
 
@@ -245,7 +249,7 @@ class MapRun:
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "an input of a map failed to close", "exception": error, "asyncgen": source}
                 )
-        _raise_any(cancelled)
+        raise_any(cancelled)
 
     def _feeder_ended(self, feeder: asyncio.Task[None]) -> None:
         failure = asyncio.CancelledError() if feeder.cancelled() else feeder.exception()
@@ -269,16 +273,9 @@ class MapRun:
         One of the map's own jobs or inputs does not wait: that would be for itself.
         """
         self._cancel()
-        cancelled: List[BaseException] = []
-        while self._left and asyncio.current_task() not in self._left:
-            try:
-                await asyncio.wait(self._left)
-            except asyncio.CancelledError as error:
-                cancelled[:] = [error]
-                for future in self._left:
-                    future.cancel()
-            self._left = [future for future in self._left if not future.done()]
-        _raise_any(cancelled)
+        if asyncio.current_task() not in self._left:
+            await wait_for_all(self._left)
+            self._left = []
 
     def _cancel(self) -> None:
         if self.stopped:
@@ -356,12 +353,6 @@ def _see(job: asyncio.Future[Any]) -> None:
         job.exception()
 
 
-def _raise_any(errors: List[BaseException]) -> None:
-    """Raise what is in the list, if anything, and take it out: the traceback leads to whoever holds the list."""
-    if errors:
-        raise errors.pop()
-
-
 def _discard(pool: NbAioPool, thing: Any) -> None:
     if hasattr(thing, "send"):  # else it is no coroutine, and its close() means something else
         pool._native_discard(thing)
@@ -382,6 +373,13 @@ def _check(pool: NbAioPool, func: Any, inputs: Tuple[Any, ...]) -> None:
             raise TypeError(
                 f"map() requires iterables, synchronous or asynchronous, got {source!r} ({type(source).__name__})"
             )
+
+
+def _check_result(pool: NbAioPool, func: Any, coro: Any) -> None:
+    try:
+        pool._native_check(coro)
+    except TypeError as error:
+        raise TypeError(f"{error}; {func!r} returned it, and map() requires an async function") from None
 
 
 def _iterate(source: Any) -> Tuple[Union[AsyncIterator[Any], Any], bool]:

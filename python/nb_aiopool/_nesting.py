@@ -80,18 +80,17 @@ def _callbacks_of(future: Any) -> Iterator[Any]:
 
 def _held_by_object(thing: Any) -> Iterator[Any]:
     """Yield what a callback may settle, and what an object holds that may be such."""
-    kind = type(thing)
     if is_kind_of(thing, functools.partial):
         yield attribute_of(thing, "func")
         yield from items_of(attribute_of(thing, "args"))
         yield from items_of(attribute_of(thing, "keywords"))
-    elif kind is FunctionType:
+    elif type(thing) is FunctionType:
         for cell in thing.__closure__ or ():
             yield from _contents_of(cell)
         yield from thing.__defaults__ or ()
-    elif kind is MethodType:
+    elif type(thing) is MethodType:
         yield thing.__self__
-    elif kind is BuiltinFunctionType:
+    elif type(thing) is BuiltinFunctionType:
         if is_future(thing.__self__):  # the wake-up of a task; whoever else is called, waits for nothing
             yield _Woken(thing.__self__)
     elif _is_wake_up(thing):

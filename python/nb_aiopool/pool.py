@@ -66,8 +66,9 @@ class NbAioPool(_core.Pool):
         handle = self._native_offer(coro, block, future)
         if type(handle) is not tuple:
             return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-        taken = await come_in(self, *handle)
-        return taken if future is None else future
+        job, admitted = handle
+        await come_in(self, job, admitted)
+        return job if future is None else future
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
