@@ -17,7 +17,7 @@ _mro = _of_type["__mro__"].__get__
 _dict = _of_type["__dict__"].__get__
 _module = _of_type["__module__"].__get__
 _name = _of_type["__name__"].__get__
-_values = cast("Callable[[Any], Any]", dict.values)  # pyright: ignore[reportUnknownMemberType]
+_values = cast("Callable[[Any], Any]", dict.values)
 _SEQUENCES: Tuple[Any, ...] = (list, tuple, set, frozenset, deque)
 _NATIVE = (GetSetDescriptorType, MemberDescriptorType)
 
