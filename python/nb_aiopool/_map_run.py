@@ -10,7 +10,7 @@ import asyncio
 import operator
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, Callable, Deque, List, Optional, Set, Tuple, Union
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, List, Optional, Set, Tuple, Union
 
 from nb_aiopool._ending import raise_any, wait_for_all
 from nb_aiopool._entrance import come_in
@@ -34,8 +34,10 @@ class MapRun:
         pool: NbAioPool,
         func: Callable[..., Any],
         inputs: Tuple[Any, ...],
+        *,
         ordered: bool,
         return_exceptions: bool,
+        submit_of_subclass: Optional[Callable[[Any], Awaitable[asyncio.Future[Any]]]],
     ) -> None:
         _check(pool, func, inputs)
         self.total = _shortest(inputs)
@@ -46,6 +48,7 @@ class MapRun:
         self._sources: List[Any] = []  # from then on, until they are closed
         self._ordered = ordered
         self._return_exceptions = return_exceptions
+        self._submit_of_subclass = submit_of_subclass  # None: the pool has the plain one
         self._out = 0  # items drawn whose results were not handed out
         self._jobs: Deque[asyncio.Future[Any]] = deque()  # those of an ordered map, in order
         self._pending: Set[asyncio.Future[Any]] = set()  # those of an unordered one, and what of it has ended
@@ -55,7 +58,7 @@ class MapRun:
         self._feeder: Optional[asyncio.Task[None]] = None
         self._failures: List[BaseException] = []  # what ended the input, if it was not its end
         self._exhausted = False
-        self._in_line: Optional[asyncio.Future[Any]] = None  # the job that the feeder waits with
+        self._in_line: Optional[Job[Any]] = None  # the job that the feeder waits with
         self._lineage: Optional[Lineage] = None  # of the code that takes the results
         self._has_changed_hands = False  # since it began
         self._result_waiter: Optional[asyncio.Future[None]] = None
@@ -195,23 +198,23 @@ class MapRun:
         if self.stopped:  # by the function
             _discard(self._pool, coro)
         else:
-            handle = self._pool._native_offer(coro, True, None)
-            job: asyncio.Future[Any]
-            if isinstance(handle, tuple):
-                job = handle[0]
-                await self._stand_in_line(*handle)
-            else:
-                job = handle
+            job = await self._enter(coro)
             self._add(job)
             if self._is_stopped():  # while it waited for room
                 job.cancel()
                 _see(job)
 
-    async def _stand_in_line(self, job: Job[Any], admitted: asyncio.Future[None]) -> None:
-        self._in_line = job
-        self._note_want(job)
+    async def _enter(self, coro: Any) -> asyncio.Future[Any]:
+        if self._submit_of_subclass is not None:
+            return await self._submit_of_subclass(coro)
+        handle = self._pool._native_offer(coro, True, None)
+        if not isinstance(handle, tuple):
+            return handle
+        self._in_line, admitted = handle
+        self._note_want(self._in_line)
         try:
-            await come_in(self._pool, job, admitted)
+            await come_in(self._pool, self._in_line, admitted)
+            return self._in_line
         finally:
             self._in_line = None
 

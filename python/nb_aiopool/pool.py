@@ -129,7 +129,16 @@ class NbAioPool(_core.Pool):
             async for page in pool.map(fetch, urls):
                 print(len(page))
         """
-        return MapIterator(MapRun(self, func, iterables, ordered, return_exceptions))
+        own_submit = None if type(self).submit is NbAioPool.submit else self.submit
+        run = MapRun(
+            self,
+            func,
+            iterables,
+            ordered=ordered,
+            return_exceptions=return_exceptions,
+            submit_of_subclass=own_submit,
+        )
+        return MapIterator(run)
 
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open."""
