@@ -27,7 +27,7 @@ struct Job {
     /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
     PyObject* waits_on;
     PyObject* thrown;  // what the next step throws into the coroutine; in the end, the CancelledError it ended with
-    PyObject* sink;    // the future= that gets the outcome as well
+    PyObject* sink;    // the future= that gets the outcome as well; or the ThreadFuture, see sink_is_of_thread
     PyObject* name;    // null: made of the number
     PyObject* cancel_message;
     Lineage* lineage;       // its own, from its first step to its end
@@ -39,6 +39,7 @@ struct Job {
     bool stepping;     // the coroutine executes, or what it yielded is being looked at
     bool registered;   // in asyncio.all_tasks (debug mode)
     bool accepted;     // by the pool, at some time
+    bool sink_is_of_thread;
     bool woken;        // what it waited for is done; it waits for a slot to go on
 };
 

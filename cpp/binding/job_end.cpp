@@ -5,6 +5,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "binding/thread_entrance.hpp"
 
 namespace nbaio {
 namespace {
@@ -35,16 +36,34 @@ Ref cancel_future(Job* job, PyObject* message) noexcept {
 /// Whether the future= of the job is still to be settled.
 bool sink_is_open(Job* job) noexcept {
     if (job->sink == nullptr) return false;
+    if (job->sink_is_of_thread) return true;  // it sees for itself
     Ref done = call_method(job->sink, job->state->done.get());
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
     if (is_done < 0) report(job->pool, "could not look at the future= of a job", job->self);
     return is_done == 0;
 }
 
-void tell_sink(Job* job, PyObject* method, PyObject* value) noexcept {
+/// `of_thread` is the method if the sink is a ThreadFuture.
+void tell_sink(Job* job, PyObject* method, PyObject* of_thread, PyObject* value) noexcept {
+    if (job->sink_is_of_thread) method = of_thread;
     Ref sink = Ref::share(job->sink);
     Ref told = value != nullptr ? call_method(sink.get(), method, value) : call_method(sink.get(), method);
     if (!told) report(job->pool, "could not pass a job's outcome on to its future=", job->self);
+}
+
+void tell_sink_of_cancel(Job* job) noexcept {
+    if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), job->state->thread_cancelled.get(), nullptr);
+}
+
+/// The same where there is no loop that could run callbacks, and nobody to tell of an error.
+void tell_sink_of_loops_end(Job* job) noexcept {
+    if (job->sink == nullptr) return;
+    if (job->sink_is_of_thread) {
+        Ref error = call(job->state->new_loop_ended_error.get());
+        if (!error || !call_method(job->sink, job->state->thread_failed.get(), error.get())) PyErr_Clear();
+    } else if (!call_method(job->sink, job->state->cancel.get())) {
+        PyErr_Clear();
+    }
 }
 
 /// Lets go of what only a job that goes on needs. The coroutine and the context stay, as they do in a Task.
@@ -90,7 +109,7 @@ PyMethodDef sink_done_def = {"job_future_done", sink_done, METH_O, nullptr};
 void drop(Job* job, PyObject* message) noexcept {
     Ref alive = detach(job, Outcome::cancelled);
     if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
-    if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
+    tell_sink_of_cancel(job);
     close_coroutine(job->pool, job->coro);
     conclude(job);
 }
@@ -160,7 +179,7 @@ void end_with_result(Job* job, PyObject* result) noexcept {
         report(job->pool, "could not set the result of a job", job->self);
         if (!cancel_future(job, nullptr)) PyErr_Clear();  // whoever waits must not wait for ever
     }
-    if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), result);
+    if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), job->state->thread_succeeded.get(), result);
     conclude(job);
 }
 
@@ -171,7 +190,7 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
         if (!cancel_future(job, nullptr)) PyErr_Clear();
     }
     if (sink_is_open(job)) {
-        tell_sink(job, job->state->set_exception.get(), exception);
+        tell_sink(job, job->state->set_exception.get(), job->state->thread_failed.get(), exception);
         // The future= is the one to be retrieved, and reports it if it is not.
         if (PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     }
@@ -189,7 +208,7 @@ void end_cancelled(Job* job, PyObject* message, Ref error) noexcept {
     Ref kept = Ref::share(message);
     Ref old = Ref::own(std::exchange(job->thrown, error.release()));
     if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
-    if (sink_is_open(job)) tell_sink(job, job->state->cancel.get(), nullptr);
+    tell_sink_of_cancel(job);
     conclude(job);
 }
 
@@ -263,7 +282,8 @@ void abandon_job(Job* job) noexcept {
     Ref alive = Ref::share(job->self);
     // The loop is closed: callbacks cannot be scheduled, and there is nobody to tell.
     if (!cancel_future(job, nullptr)) PyErr_Clear();
-    if (job->sink != nullptr && !call_method(job->sink, job->state->cancel.get())) PyErr_Clear();
+    tell_sink_of_loops_end(job);
+    Ref waiter = Ref::share(job->waits_on);
     if (!call_method(job->coro, job->state->close.get())) PyErr_Clear();
     Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
     if (job->registered) {
@@ -271,6 +291,7 @@ void abandon_job(Job* job) noexcept {
         if (!call(job->state->unregister_task.get(), job->self)) PyErr_Clear();
     }
     let_go(job);
+    if (waiter) wake_thread(waiter.get());
 }
 
 Ref new_cancelled_error(State* state, PyObject* message) noexcept {

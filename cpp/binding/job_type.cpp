@@ -256,6 +256,8 @@ PyObject* job_successors(PyObject* self, void*) noexcept {
 
 PyObject* job_given(PyObject* self, void*) noexcept { return or_none(job_of(self)->sink); }
 
+PyObject* job_pool(PyObject* self, void*) noexcept { return or_none(as_object(job_of(self)->pool)); }
+
 PyObject* job_place(PyObject* self, void*) noexcept {
     switch (job_of(self)->entry.place) {
         case Place::outside: return PyUnicode_FromString("outside");
@@ -310,6 +312,7 @@ PyGetSetDef job_members[] = {
     {"_num_cancels_requested", job_cancels_requested, nullptr, "As cancelling().", nullptr},
     {"_given", job_given, nullptr, "The future= that gets the outcome as well.", nullptr},
     {"_successors", job_successors, nullptr, "The futures of those who wait for the pool of the job.", nullptr},
+    {"_pool", job_pool, nullptr, "The pool, until the job has ended.", nullptr},
     {"_place", job_place, nullptr, "Where the job stands: outside, waiting, queued or running.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

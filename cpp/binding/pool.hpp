@@ -32,6 +32,7 @@ struct PoolObject {
     PyObject* handle;        // see pool_ending
     SpareLineage spare_lineage;
     Executing* executing;
+    unsigned long loop_thread;   // the thread of the last pass; 0: there was none
     std::uint64_t begun_before;  // see the breaker in lending.cpp
     unsigned still_pauses;
     bool breaker_armed;
@@ -65,6 +66,9 @@ PyTypeObject* make_pool_type(State* state) noexcept;
 /// Binds the pool to the running loop. Guarantees: false with RuntimeError set, and nothing changed, if there is no
 /// running loop or the pool is busy in another one.
 bool use_running_loop(PoolObject* pool) noexcept;
+
+/// Binds the pool to a loop, whoever runs it. Guarantees: as above. Requires: the caller holds a reference to the loop.
+bool use_loop(PoolObject* pool, PyObject* wanted) noexcept;
 
 /// Whether a call that had the loop may go on: while it ran other code, another thread may have taken the idle pool to
 /// its own loop. Guarantees: false with RuntimeError set. `loop` is compared only.
@@ -115,7 +119,7 @@ PyObject* pool_forget_waiter(PyObject* self, PyObject* waiter) noexcept;
 /// Lets go of the guard: the next use of the pool makes a new one.
 PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept;
 
-/// Resolves a future that somebody waits on for the pool, unless it is done.
+/// Resolves a future that somebody waits on for the pool, unless it is done; or wakes the thread that sleeps there.
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept;
 
 /// Tells who was admitted: a producer comes back for its place, a run()'s job is in already.
@@ -147,6 +151,8 @@ PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept;
 PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept;
 /// The lineage of the code that calls, or None.
 PyObject* pool_lineage(PyObject* self, PyObject*) noexcept;
+/// The lineage of the code that a context was copied from, or None.
+PyObject* pool_lineage_in(PyObject* self, PyObject* context) noexcept;
 /// Notes that code of a lineage, or None, waits for a job of the pool. Does nothing for any other future.
 PyObject* pool_want(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
@@ -158,6 +164,8 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
 /// Whether there are jobs that the guard stands for. A pool that has another guard has moved to another loop, and its jobs
 /// there are none of this one's business.
 PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept;
+/// Drops what has not begun, and refuses whoever waits to come in.
+PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept;
 /// Cancels those jobs.
 PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;
 /// A function that does what pool_abandon does without holding the pool, and nothing once the pool is gone. The garbage

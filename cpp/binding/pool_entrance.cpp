@@ -3,6 +3,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/lineage.hpp"
+#include "binding/offer.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
 #include "binding/wanted_work.hpp"
@@ -12,70 +13,11 @@ namespace {
 
 PoolObject* pool_of(PyObject* self) noexcept { return reinterpret_cast<PoolObject*>(self); }
 
-// -- What was offered ------------------------------------------------------------------------------------------------
-
-enum class Kind { coroutine, awaitable, wrong };
-
-Kind kind_of(State* state, PyObject* object) noexcept {
-    if (PyCoro_CheckExact(object)) return Kind::coroutine;
-    if (PyGen_CheckExact(object)) {
-        // A generator made by types.coroutine.
-        Ref code = Ref::own(PyObject_GetAttrString(object, "gi_code"));
-        Ref flags = code ? Ref::own(PyObject_GetAttrString(code.get(), "co_flags")) : Ref();
-        if (!flags) return Kind::wrong;
-        if ((PyLong_AsLong(flags.get()) & CO_ITERABLE_COROUTINE) != 0) return Kind::coroutine;
-    } else {
-        const int is_coroutine = PyObject_IsInstance(object, state->coroutine_abc.get());
-        if (is_coroutine < 0) return Kind::wrong;
-        if (is_coroutine == 1) return Kind::coroutine;
-        const PyAsyncMethods* async = Py_TYPE(object)->tp_as_async;
-        if (async != nullptr && async->am_await != nullptr) return Kind::awaitable;
-    }
-    if (PyCallable_Check(object) != 0) {
-        PyErr_Format(PyExc_TypeError,
-                     "an awaitable is required, got the callable %R: call it, and pass what it returns", object);
-    } else {
-        PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
-    }
-    return Kind::wrong;
-}
-
-/// Refuses what was offered. Requires: an exception is set. Guarantees: null, and the coroutine is closed.
-PyObject* refuse(PoolObject* pool, PyObject* object) noexcept {
-    RaisedAside aside;
-    if (PyCoro_CheckExact(object) || PyGen_CheckExact(object) ||
-        PyObject_IsInstance(object, pool->state->coroutine_abc.get()) == 1) {
-        close_coroutine(pool, object);
-    }
-    PyErr_Clear();
-    return nullptr;
-}
-
-PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
-    PyErr_Format(
-        pool->state->pool_full.get(),
-        "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
-        "the limits",
-        pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
-        pool->admission.max_queued(), pool->admission.waiting());
-    return refuse(pool, object);
-}
-
-/// Whether the caller is code that a job of the pool has set going, in a task of its own, say.
-bool works_for_pool(PoolObject* pool) noexcept {
-    const LineageRef lineage = current_lineage(pool->state);
-    return nearest_lineage(lineage.get(), pool, nullptr) != nullptr;
-}
-
 /// What holds for every offer. Guarantees: false with an exception set.
 bool may_enter(PoolObject* pool, PyObject* object, Kind& kind) noexcept {
     kind = kind_of(pool->state, object);
     if (kind == Kind::wrong || !use_running_loop(pool)) return false;
-    if (pool->closed && !is_inside(pool) && !works_for_pool(pool)) {
-        PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down and takes no new work");
-        return false;
-    }
-    return true;
+    return !pool->closed || serves_closed_pool(pool);
 }
 
 /// Guarantees: false with an exception set if `future` cannot stand for a job of this pool.
@@ -108,15 +50,6 @@ bool check_sink(PoolObject* pool, PyObject* future) noexcept {
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
     if (is_done == 1) PyErr_Format(state->invalid_state_error.get(), "future is done already: %R", future);
     return is_done == 0;
-}
-
-Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noexcept {
-    if (kind == Kind::coroutine) return new_job(pool, object, sink);
-    Ref wrapped = call(pool->state->wrap_awaitable.get(), object);
-    if (!wrapped) return Ref();
-    Ref job = new_job(pool, wrapped.get(), sink);
-    if (!job) refuse(pool, wrapped.get());
-    return job;
 }
 
 /// Whether the producers' share of the loop's time is spent. The pump renews it, so one must be due.
@@ -340,6 +273,12 @@ PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
 
 PyObject* pool_lineage(PyObject* self, PyObject*) noexcept {
     LineageRef lineage = current_lineage(pool_of(self)->state);
+    return lineage.get() != nullptr ? lineage.object.release() : new_none();
+}
+
+PyObject* pool_lineage_in(PyObject* self, PyObject* context) noexcept {
+    if (PyContext_CheckExact(context) == 0) return new_none();
+    LineageRef lineage = lineage_in(pool_of(self)->state, context);
     return lineage.get() != nullptr ? lineage.object.release() : new_none();
 }
 

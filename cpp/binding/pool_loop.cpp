@@ -136,13 +136,20 @@ bool use_running_loop(PoolObject* pool) noexcept {
         return true;
     }
     if (running.get() == Py_None) {
-        PyErr_SetString(PyExc_RuntimeError, "no running event loop: use the pool from a coroutine or callback of one");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "no running event loop: use the pool from a coroutine or callback of one, or sync_submit() from "
+                        "another thread");
         return false;
     }
+    return use_loop(pool, running.get());
+}
+
+bool use_loop(PoolObject* pool, PyObject* wanted) noexcept {
+    if (wanted == pool->loop) return true;
     // In the middle of a pass the pool is at work, even if its last job has ended.
     const bool works = !pool->admission.idle() || pool->in_pass || pool->executing != nullptr;
     if (pool->loop != nullptr && works) {
-        Ref closed = call_method(pool->loop, state->is_closed.get());
+        Ref closed = call_method(pool->loop, pool->state->is_closed.get());
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
         if (is_closed == 0) {
@@ -152,7 +159,7 @@ bool use_running_loop(PoolObject* pool) noexcept {
     } else if (pool->loop != nullptr) {
         unbind(pool);
     }
-    return bind(pool, running.get());
+    return bind(pool, wanted);
 }
 
 bool is_still_bound(PoolObject* pool, PyObject* loop) noexcept { return pool->loop == loop || refuse_busy(pool); }

@@ -2,6 +2,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "binding/thread_entrance.hpp"
 
 namespace nbaio {
 namespace {
@@ -47,6 +48,7 @@ PyObject* pump(PyObject* self, PyObject*) noexcept {
     // A pool that has moved to another loop meanwhile is none of this loop's business.
     if (pool->in_pass || !on_own_loop(pool)) return new_none();
     pool->pump_scheduled = false;
+    pool->loop_thread = PyThread_get_thread_ident();
     pool->producer_budget.renew();
     pool->pass_budget.renew();
     pool->in_pass = true;
@@ -128,7 +130,9 @@ void welcome(PoolObject* pool, Entry& entry) noexcept {
         Ref waiter = Ref::share(job->waits_on);
         if (waiter) wake_waiter(pool, waiter.get());
     } else {
+        Ref thread = Ref::own(std::exchange(job->waits_on, nullptr));
         note_accepted(pool, job);
+        if (thread) wake_waiter(pool, thread.get());
     }
 }
 
@@ -138,6 +142,7 @@ void have_pass(PoolObject* pool) noexcept {
 }
 
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
+    if (wake_thread(waiter)) return;
     State* state = pool->state;
     Ref done = call_method(waiter, state->done.get());
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;

@@ -44,6 +44,25 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
     return new_none();
 }
 
+PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    Ref all = everything_of(pool);
+    if (!all) return nullptr;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
+        PyObject* item = PyList_GET_ITEM(all.get(), i);
+        if (Py_TYPE(item) == pool->state->turn_type) continue;  // it has begun, or is not the pool's to drop
+        Job* job = job_of(item);
+        if (is_outside_door(job->entry)) {
+            refuse_waiting(pool, job);
+        } else if (job->entry.place == Place::queued && cancel_job(job, nullptr) < 0) {
+            report(pool, "could not drop a job", item);
+        }
+    }
+    have_pass(pool);
+    return new_none();
+}
+
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);

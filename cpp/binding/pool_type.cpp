@@ -4,6 +4,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "binding/thread_entrance.hpp"
 
 namespace nbaio {
 namespace {
@@ -199,6 +200,11 @@ PyObject* get_loop(PyObject* self, void*) noexcept {
     return new_ref(loop != nullptr ? loop : Py_None);
 }
 
+PyObject* get_loop_thread(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyLong_FromUnsignedLong(pool_of(self)->loop_thread);
+}
+
 PyObject* get_guard(PyObject* self, void*) noexcept {
     const Exclusive exclusive(self);
     PyObject* guard = pool_of(self)->guard;
@@ -220,6 +226,9 @@ PyMethodDef pool_methods[] = {
     {"submit_nowait", as_function(pool_submit_nowait), METH_FASTCALL | METH_KEYWORDS,
      "submit_nowait($self, coro)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
     {"_native_offer", as_function(pool_offer), METH_FASTCALL, "_native_offer($self, coro, block, future, /)\n--\n\n"},
+    {"_native_offer_from_thread", as_function(pool_offer_from_thread), METH_FASTCALL,
+     "_native_offer_from_thread($self, coro, block, future, loop, /)\n--\n\n"},
+    {"_native_park", as_function(pool_park), METH_FASTCALL, "_native_park($self, job, seconds, /)\n--\n\n"},
     {"_native_offer_all", pool_offer_all, METH_O, "_native_offer_all($self, coros, /)\n--\n\n"},
     {"_native_check", pool_check, METH_O, "_native_check($self, awaitable, /)\n--\n\n"},
     {"_native_discard", pool_discard, METH_O, "_native_discard($self, closable, /)\n--\n\n"},
@@ -227,6 +236,7 @@ PyMethodDef pool_methods[] = {
     {"_native_take_place", pool_take_place, METH_O, "_native_take_place($self, job, /)\n--\n\n"},
     {"_native_leave_line", pool_leave_line, METH_O, "_native_leave_line($self, job, /)\n--\n\n"},
     {"_native_lineage", pool_lineage, METH_NOARGS, "_native_lineage($self, /)\n--\n\n"},
+    {"_native_lineage_in", pool_lineage_in, METH_O, "_native_lineage_in($self, context, /)\n--\n\n"},
     {"_native_want", as_function(pool_want), METH_FASTCALL, "_native_want($self, future, lineage, /)\n--\n\n"},
     {"_native_run", as_function(pool_run), METH_FASTCALL, "_native_run($self, coro, block, future, /)\n--\n\n"},
     {"_native_bind", pool_bind, METH_NOARGS, "_native_bind($self, /)\n--\n\n"},
@@ -234,6 +244,7 @@ PyMethodDef pool_methods[] = {
     {"_native_forget_waiter", pool_forget_waiter, METH_O, "_native_forget_waiter($self, waiter, /)\n--\n\n"},
     {"_native_close", pool_close, METH_NOARGS, "_native_close($self, /)\n--\n\n"},
     {"_native_is_busy", pool_is_busy, METH_O, "_native_is_busy($self, guard, /)\n--\n\n"},
+    {"_native_drop_queued", pool_drop_queued, METH_NOARGS, "_native_drop_queued($self, /)\n--\n\n"},
     {"_native_cancel_guarded", pool_cancel_guarded, METH_O, "_native_cancel_guarded($self, guard, /)\n--\n\n"},
     {"_native_cancel_all", pool_cancel_all, METH_NOARGS, "_native_cancel_all($self, /)\n--\n\n"},
     {"_native_is_inside", pool_is_inside, METH_NOARGS, "_native_is_inside($self, /)\n--\n\n"},
@@ -252,6 +263,7 @@ PyGetSetDef pool_members[] = {
     {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
     {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
     {"_native_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
+    {"_native_loop_thread", get_loop_thread, nullptr, "The thread that the loop ran in last; 0: not known.", nullptr},
     {"_native_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

@@ -36,7 +36,9 @@ bool load_names(State& s) noexcept {
            intern_into(s.exception, "exception") && intern_into(s.future_blocking, "_asyncio_future_blocking") &&
            intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
            intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
-           intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.result, "result") &&
+           intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.private_job, "_job") &&
+           intern_into(s.thread_cancelled, "_job_cancelled") && intern_into(s.thread_failed, "_job_failed") &&
+           intern_into(s.thread_succeeded, "_job_succeeded") && intern_into(s.result, "result") &&
            intern_into(s.remove_done_callback, "remove_done_callback") &&
            intern_into(s.running_loop_note, "__asyncio_running_event_loop__") && intern_into(s.send, "send") &&
            intern_into(s.set_exception, "set_exception") && intern_into(s.set_result, "set_result") &&
@@ -91,6 +93,7 @@ bool load_package(State& s) noexcept {
            import_into(s.describe_job, "nb_aiopool._inspection", "describe") &&
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
            import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack") &&
+           import_into(s.new_loop_ended_error, "nb_aiopool._thread_future", "new_loop_ended_error") &&
            import_into(s.leads_to, "nb_aiopool._nesting", "leads_to");
 }
 

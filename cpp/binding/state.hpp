@@ -52,6 +52,7 @@ struct State {
     Ref job_stack;
     Ref print_job_stack;
     Ref leads_to;
+    Ref new_loop_ended_error;
 
     // The context variable that holds the Lineage.
     Ref lineage_variable;
@@ -60,8 +61,8 @@ struct State {
     // Interned names, and the 1-tuples of keyword names.
     Ref add_done_callback, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel, cancelled,
         children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback,
-        loop, private_loop, remove_done_callback, result, running_loop_note, send, set_exception, set_result,
-        throw_name;
+        loop, private_job, private_loop, remove_done_callback, result, running_loop_note, send, set_exception, set_result,
+        thread_cancelled, thread_failed, thread_succeeded, throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

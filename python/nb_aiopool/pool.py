@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -21,6 +22,8 @@ from nb_aiopool import _batch, _core, _ending
 from nb_aiopool._entrance import come_in
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
+from nb_aiopool._thread_future import ThreadFuture, check_given, pass_on
+from nb_aiopool._thread_waits import wait_for_place
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -139,6 +142,29 @@ class NbAioPool(_core.Pool):
             submit_of_subclass=own_submit,
         )
         return MapIterator(run)
+
+    def sync_submit(
+        self,
+        coro: Awaitable[T],
+        block: bool = True,
+        future: Optional[concurrent.futures.Future[T]] = None,
+        loop: Optional[asyncio.AbstractEventLoop] = None,
+    ) -> concurrent.futures.Future[T]:
+        """Submit a job from any thread, and return a `concurrent.futures.Future` of its result.
+
+        While the pool is full the calling thread waits; with `block=False`, and in the loop's own thread, PoolFull is
+        raised. Cancelling the future cancels the job. `loop` is for a pool that was not used yet.
+
+        Example:
+            page = pool.sync_submit(fetch(url)).result()
+        """
+        if future is not None:
+            check_given(self, coro, future)
+        outcome = ThreadFuture()
+        job = self._native_offer_from_thread(coro, block, outcome, loop)
+        if job is not None:
+            wait_for_place(self, job, outcome)
+        return outcome if future is None else pass_on(outcome, future)
 
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open."""

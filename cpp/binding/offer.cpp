@@ -1,0 +1,78 @@
+#include "binding/offer.hpp"
+
+#include "binding/job.hpp"
+#include "binding/lineage.hpp"
+#include "binding/pool.hpp"
+
+namespace nbaio {
+namespace {
+
+/// Whether the caller is code that a job of the pool has set going, in a task of its own, say.
+bool works_for_pool(PoolObject* pool) noexcept {
+    const LineageRef lineage = current_lineage(pool->state);
+    return nearest_lineage(lineage.get(), pool, nullptr) != nullptr;
+}
+
+}  // namespace
+
+Kind kind_of(State* state, PyObject* object) noexcept {
+    if (PyCoro_CheckExact(object)) return Kind::coroutine;
+    if (PyGen_CheckExact(object)) {
+        // A generator made by types.coroutine.
+        Ref code = Ref::own(PyObject_GetAttrString(object, "gi_code"));
+        Ref flags = code ? Ref::own(PyObject_GetAttrString(code.get(), "co_flags")) : Ref();
+        if (!flags) return Kind::wrong;
+        if ((PyLong_AsLong(flags.get()) & CO_ITERABLE_COROUTINE) != 0) return Kind::coroutine;
+    } else {
+        const int is_coroutine = PyObject_IsInstance(object, state->coroutine_abc.get());
+        if (is_coroutine < 0) return Kind::wrong;
+        if (is_coroutine == 1) return Kind::coroutine;
+        const PyAsyncMethods* async = Py_TYPE(object)->tp_as_async;
+        if (async != nullptr && async->am_await != nullptr) return Kind::awaitable;
+    }
+    if (PyCallable_Check(object) != 0) {
+        PyErr_Format(PyExc_TypeError,
+                     "an awaitable is required, got the callable %R: call it, and pass what it returns", object);
+    } else {
+        PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
+    }
+    return Kind::wrong;
+}
+
+PyObject* refuse(PoolObject* pool, PyObject* object) noexcept {
+    RaisedAside aside;
+    if (PyCoro_CheckExact(object) || PyGen_CheckExact(object) ||
+        PyObject_IsInstance(object, pool->state->coroutine_abc.get()) == 1) {
+        close_coroutine(pool, object);
+    }
+    PyErr_Clear();
+    return nullptr;
+}
+
+PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
+    PyErr_Format(
+        pool->state->pool_full.get(),
+        "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
+        "the limits",
+        pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
+        pool->admission.max_queued(), pool->admission.waiting());
+    return refuse(pool, object);
+}
+
+bool serves_closed_pool(PoolObject* pool) noexcept {
+    // Another thread's code is not inside, whatever executes in the meantime.
+    if ((on_own_loop(pool) && is_inside(pool)) || works_for_pool(pool)) return true;
+    PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down and takes no new work");
+    return false;
+}
+
+Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noexcept {
+    if (kind == Kind::coroutine) return new_job(pool, object, sink);
+    Ref wrapped = call(pool->state->wrap_awaitable.get(), object);
+    if (!wrapped) return Ref();
+    Ref job = new_job(pool, wrapped.get(), sink);
+    if (!job) refuse(pool, wrapped.get());
+    return job;
+}
+
+}  // namespace nbaio

@@ -1,0 +1,30 @@
+// What somebody offers to the pool: what it may be, and how it is refused.
+#pragma once
+
+#include "binding/python.hpp"
+#include "binding/state.hpp"
+
+namespace nbaio {
+
+struct PoolObject;
+
+enum class Kind { coroutine, awaitable, wrong };
+
+/// What is offered. May run its code. Guarantees: with `wrong`, TypeError or what that code has raised is set.
+Kind kind_of(State* state, PyObject* object) noexcept;
+
+/// Refuses what was offered. Requires: an exception is set. Guarantees: null, and the coroutine is closed.
+PyObject* refuse(PoolObject* pool, PyObject* object) noexcept;
+
+/// The same with PoolFull.
+PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept;
+
+/// Whether the caller works for jobs of a pool that was closed: only they may submit to it. Guarantees: false with
+/// PoolStopped set.
+bool serves_closed_pool(PoolObject* pool) noexcept;
+
+/// A job for what is offered, outside of the pool. `sink` may be null. Guarantees: null with an exception set, and what was
+/// made here is closed, on failure.
+Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noexcept;
+
+}  // namespace nbaio

@@ -1,0 +1,91 @@
+"""What an AsyncPoolExecutor has to do, and how that ends: with the executor, or with the interpreter."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+
+# It finishes its own work at the interpreter's exit: registered before us, it does so after us, and jobs may use it.
+from concurrent.futures import thread as _thread_pools  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from typing import TYPE_CHECKING, Optional, Set
+
+from nb_aiopool._ending import wait_idle
+
+if TYPE_CHECKING:
+    from nb_aiopool._loop_thread import LoopThread
+    from nb_aiopool.pool import NbAioPool
+
+__all__ = ["Work"]
+
+_PATIENCE = 1.0  # seconds between two looks whether there is still a loop to wait for
+_under_way: Set[Work] = set()
+
+
+class Work:
+    """The pool of an executor and its loop. It does not know the executor, which can be dropped."""
+
+    def __init__(self, pool: NbAioPool, home: LoopThread) -> None:
+        self.pool = pool
+        self.home = home
+        self.closed_because: Optional[str] = None
+        self._ended = threading.Event()
+        self._lock = threading.RLock()  # a collection inside of close() may close it
+        _under_way.add(self)
+
+    def close(self, cancel_futures: bool = False, because: str = "after shutdown") -> None:
+        """Take no more work, and end when all has been done. May be called again. Does not wait."""
+        with self._lock:
+            first = self.closed_because is None
+            if first:
+                self.closed_because = f"cannot schedule new futures {because}"
+        if first and not self.home.start(self._end()):
+            self._has_ended()
+        if cancel_futures:
+            self.home.call(self.pool._native_drop_queued)
+
+    async def _end(self) -> None:
+        try:
+            self.pool._native_close()
+            await wait_idle(self.pool)
+        finally:
+            self._has_ended()
+            self.home.stop()
+
+    def _has_ended(self) -> None:
+        _under_way.discard(self)
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Wait until all has ended. Requires: close() was called."""
+        while not self._ended.wait(_PATIENCE):
+            if self.home.is_dead():
+                self.pool._native_abandon()
+                self._has_ended()
+        self.home.join()
+
+    def lose(self) -> None:
+        """Give up in a child process: the thread that would do the work is the parent's."""
+        self._lock = threading.RLock()
+        self.closed_because = "in a child process: the executor's thread is the parent's; make a new executor here"
+        self.home.forget_thread()
+        self._has_ended()
+
+
+def _finish_all() -> None:
+    works = list(_under_way)
+    for work in works:
+        work.close(because="after interpreter shutdown")
+    for work in works:
+        work.wait()
+
+
+def _lose_all() -> None:
+    for work in list(_under_way):
+        work.lose()
+
+
+# The threads of the threading module's own hook are still allowed to start threads; atexit's, from 3.9 on, are not.
+getattr(threading, "_register_atexit", atexit.register)(_finish_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_lose_all)

@@ -1,0 +1,190 @@
+"""ThreadFuture: a `concurrent.futures.Future` of a job's result, for other threads than the loop's.
+
+Most of them are made, settled and dropped without anybody having looked: what a look needs, a condition above all, is
+made only then. That is three quarters of the price of a `concurrent.futures.Future`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from concurrent.futures._base import FINISHED, PENDING
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from nb_aiopool import _thread_waits
+from nb_aiopool._unseen import Unseen
+from nb_aiopool.errors import PoolError
+
+if TYPE_CHECKING:
+    from nb_aiopool._core import Job, Pool
+
+    _Future = concurrent.futures.Future[Any]
+else:
+    _Future = concurrent.futures.Future  # 3.8 has no subscript for it
+
+__all__ = ["ThreadFuture", "check_given", "new_loop_ended_error", "pass_on"]
+
+# A look and a settlement exclude each other. Held for a few instructions, and nothing else is acquired under it.
+_looking = threading.Lock()
+_MADE_LATER = {"_condition", "_waiters", "_done_callbacks"}
+_KNOWN = {"_state", "_result", "_exception", *_MADE_LATER}
+# How long a thread sleeps before it looks whether there is still a loop to wait for.
+_PATIENCE = 1.0
+
+
+def new_loop_ended_error() -> PoolError:
+    return PoolError("the event loop ended before this job had: keep the loop running until its jobs are done")
+
+
+class ThreadFuture(_Future):
+    """The result of a job that was submitted from a thread. `cancel()` cancels the job, also one that runs."""
+
+    _state = PENDING
+    _result: Any = None
+    _exception: Optional[BaseException] = None
+    _job: Optional[Job[Any]] = None
+    _unseen: Optional[Unseen] = None
+    _settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
+
+    def __init__(self) -> None:
+        """Do nothing: see `__getattr__`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _MADE_LATER:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with _looking:
+            made = threading.Condition() if name == "_condition" else []
+            return self.__dict__.setdefault(name, made)
+
+    # -- What the job tells, in the loop's thread ------------------------------------------------------------------------
+
+    def _job_succeeded(self, result: Any) -> None:
+        self._job = None
+        with _looking:
+            if "_condition" not in self.__dict__:  # nobody waits, has cancelled, or wants to be called
+                self._result = result
+                self._state = FINISHED
+                return
+        self._settle(self.set_result, result)
+
+    def _job_failed(self, error: BaseException) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            self._unseen = Unseen(error, job)
+        self._settle(self.set_exception, error)
+
+    def _job_cancelled(self) -> None:
+        self._job = None
+        if super().cancel():
+            self._notify_cancelled()
+
+    def _settle(self, settle: Callable[[Any], None], outcome: Any) -> None:
+        try:
+            settle(outcome)
+        except concurrent.futures.InvalidStateError:  # it was cancelled before
+            self._unseen = None
+
+    def _notify_cancelled(self) -> None:
+        if self._state == "CANCELLED":
+            self.set_running_or_notify_cancel()
+
+    # -- What threads ask ------------------------------------------------------------------------------------------------
+
+    def cancel(self) -> bool:
+        """Cancel the job, also one that runs. Return False if it has ended."""
+        job = self._job
+        if not super().cancel():
+            return False
+        self._notify_cancelled()
+        if job is not None:
+            _thread_waits.tell_loop(job, job.cancel)
+        return True
+
+    def running(self) -> bool:
+        """Return whether the job holds a slot of the pool."""
+        job = self._job
+        return job is not None and not self.done() and job._place == "running"
+
+    def result(self, timeout: Optional[float] = None) -> Any:
+        """Return the result of the job, or raise its exception, waiting for it for at most `timeout` seconds."""
+        if self._state == FINISHED and self._exception is None:
+            return self._result
+        return self._ask(super().result, timeout)
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+        """Return the exception of the job, or None, waiting for its end for at most `timeout` seconds."""
+        error: Optional[BaseException] = self._ask(super().exception, timeout)
+        return error
+
+    def _ask(self, ask: Callable[[Optional[float]], Any], timeout: Optional[float]) -> Any:
+        job = self._job
+        if job is not None and not self.done() and (timeout is None or timeout > 0):
+            _refuse_own_loop(job)
+            _thread_waits.announce(job, self)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _PATIENCE if deadline is None else deadline - time.monotonic()
+            try:
+                return ask(max(0.0, min(left, _PATIENCE)))
+            except concurrent.futures.TimeoutError as error:
+                if error is self._exception or left <= _PATIENCE and deadline is not None and not self.done():
+                    raise
+                if job is not None and not self.done():
+                    _thread_waits.end_if_dead(job)
+            finally:
+                if self._state == FINISHED and self._unseen is not None:
+                    self._unseen.seen()
+                    self._unseen = None
+
+
+def _refuse_own_loop(job: Job[Any]) -> None:
+    if asyncio._get_running_loop() is job.get_loop():
+        raise RuntimeError(
+            "waiting here would be for ever: this thread runs the event loop that has to run the job; "
+            "in a coroutine, use `await asyncio.wrap_future(future)`"
+        )
+
+
+# -- A future that the caller brings ----------------------------------------------------------------------------------------
+
+
+def check_given(pool: Pool, coro: Any, future: Any) -> None:
+    """Raise, and close the coroutine, if a future cannot stand for a job."""
+    if isinstance(future, concurrent.futures.Future):
+        if not future.done():
+            return
+        error: Exception = concurrent.futures.InvalidStateError(f"future is done already: {future!r}")
+    else:
+        error = TypeError(
+            f"future must be a concurrent.futures.Future, got {future!r} ({type(future).__name__}): "
+            "sync_submit() is for threads, which cannot wait for asyncio's"
+        )
+    if hasattr(coro, "send"):
+        pool._native_discard(coro)
+    raise error
+
+
+def pass_on(outcome: ThreadFuture, given: _Future) -> _Future:
+    """Give the outcome of a job to another future, and the cancellation of that to the job. Return that future."""
+
+    def settle(_: Any) -> None:
+        if outcome.cancelled():
+            if given.cancel():
+                given.set_running_or_notify_cancel()
+            return
+        error = outcome.exception()
+        try:
+            given.set_result(outcome.result()) if error is None else given.set_exception(error)
+        except concurrent.futures.InvalidStateError:  # it was cancelled
+            return
+
+    given.add_done_callback(lambda _: outcome.cancel() if given.cancelled() else None)
+    outcome.add_done_callback(settle)
+    return given
+
+
+if set(vars(concurrent.futures.Future())) != _KNOWN:
+    # Another layout than the one that is put off: then nothing is.
+    ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]

@@ -1,0 +1,103 @@
+"""Threads that wait for the pool: for room, or for a job's result."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import thread as _thread_pool
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
+
+from nb_aiopool._looks import attribute_of, is_future, items_of
+
+if TYPE_CHECKING:
+    import concurrent.futures
+
+    from nb_aiopool._core import Job, Lineage, Pool
+    from nb_aiopool._thread_future import ThreadFuture
+
+__all__ = ["announce", "end_if_dead", "tell_loop", "wait_for_place"]
+
+_PATIENCE = 0.05  # seconds between two looks for signals, and whether there is a loop to wait for
+_RUN_WORK_ITEM = _thread_pool._WorkItem.run.__code__  # pyright: ignore[reportPrivateUsage]
+
+
+def wait_for_place(pool: Pool, job: Job[Any], future: ThreadFuture) -> None:
+    """Sleep until a job that stands in line is accepted. Raise if it will not be."""
+    try:
+        announce(job, future)
+        while not pool._native_park(job, _PATIENCE):
+            if _is_dead(pool):
+                raise RuntimeError("the event loop ended while this thread waited for room in the pool")
+    except BaseException:
+        pool._native_leave_line(job)
+        raise
+    if not future.cancelled():  # by another thread, that is, and its owner is to see that
+        pool._native_take_place(job)
+
+
+def tell_loop(job: Job[Any], callback: Callable[..., Any], *args: Any) -> None:
+    """Have the loop of a job call something. Do nothing if it is closed."""
+    try:
+        job.get_loop().call_soon_threadsafe(callback, *args)
+    except RuntimeError:
+        return
+
+
+def end_if_dead(job: Job[Any]) -> None:
+    """If no loop will ever run a job, end whatever its pool holds."""
+    pool = job._pool
+    if pool is not None and _is_dead(pool):
+        pool._native_abandon()
+
+
+def _is_dead(pool: Pool) -> bool:
+    loop = pool._native_loop
+    if loop is None or loop.is_closed():
+        return True
+    # One that does not run may run again, but not if its thread is gone.
+    thread = pool._native_loop_thread
+    return not loop.is_running() and thread != 0 and thread not in sys._current_frames()
+
+
+# -- A job that waits for a thread that waits for the pool ------------------------------------------------------------------
+
+
+def announce(job: Job[Any], future: ThreadFuture) -> None:
+    """If a job of the pool waits for what this thread does, let it lend its slot to the one that this thread waits for."""
+    if job._place == "running":
+        return
+    settles = _work_of_this_thread()
+    pool = job._pool
+    if settles is None or pool is None:
+        return
+    future._settles = settles
+    lineage = pool._native_lineage() or _lineage_of_caller(pool, settles)
+    if lineage is not None:
+        tell_loop(job, pool._native_want, job, lineage)
+
+
+def _work_of_this_thread() -> Optional[concurrent.futures.Future[Any]]:
+    """Return the future that this thread of a ThreadPoolExecutor settles when it is done with its present work."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _RUN_WORK_ITEM:
+            future: concurrent.futures.Future[Any] = frame.f_locals["self"].future
+            return future
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Optional[Lineage]:
+    """Return the lineage of the code that called `run_in_executor()`: it made the callbacks of the future it got."""
+    for future in _futures_behind(work):
+        for callback in items_of(attribute_of(future, "_callbacks")):
+            lineage = pool._native_lineage_in(callback[1]) if type(callback) is tuple else None
+            if lineage is not None:
+                return lineage
+    return None
+
+
+def _futures_behind(work: concurrent.futures.Future[Any]) -> Iterator[Any]:
+    for callback in items_of(attribute_of(work, "_done_callbacks")):
+        for cell in getattr(callback, "__closure__", None) or ():
+            if is_future(cell.cell_contents):
+                yield cell.cell_contents

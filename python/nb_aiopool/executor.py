@@ -1,0 +1,115 @@
+"""AsyncPoolExecutor: a pool of coroutines as a `concurrent.futures.Executor`."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+import weakref
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Optional, TypeVar
+
+from nb_aiopool._executor_work import Work
+from nb_aiopool._loop_thread import LoopThread
+from nb_aiopool.errors import PoolStopped
+from nb_aiopool.pool import NbAioPool
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["AsyncPoolExecutor"]
+
+T = TypeVar("T")
+
+
+class AsyncPoolExecutor(concurrent.futures.Executor):
+    """Runs async functions for synchronous code, at most `size` at a time, on an event loop in a thread of its own.
+
+    `loop` is one to use instead of a new one. One that runs already stays what it is; any other is run by the executor,
+    and closed at the end. What was submitted finishes before the interpreter exits, with or without `shutdown()`.
+
+    Example:
+        executor = AsyncPoolExecutor(10)
+        futures = [executor.submit(fetch, url) for url in urls]
+        pages = [future.result() for future in futures]
+    """
+
+    def __init__(
+        self,
+        size: int = 100,
+        loop: Optional[asyncio.AbstractEventLoop] = None,
+        *,
+        max_queue_size: Optional[int] = None,
+    ) -> None:
+        _check_loop(loop)
+        self._work = Work(_new_pool(size, max_queue_size), LoopThread(loop))
+        weakref.finalize(self, self._work.close).atexit = False  # the work sees to the exit itself
+
+    def submit(self, func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Start `func(*args, **kwargs)`, and return the future of its result.
+
+        While `size` jobs run and as many as the queue holds wait, the calling thread waits; the loop's own thread gets
+        PoolFull instead.
+        """
+        work = self._work
+        if work.closed_because is not None:
+            raise PoolStopped(work.closed_because)
+        if not _is_async(func):
+            raise TypeError(
+                f"an async function is required, got {func!r} ({type(func).__name__}): "
+                "a ThreadPoolExecutor runs any other"
+            )
+        try:
+            return work.pool.sync_submit(func(*args, **kwargs), loop=work.home.loop)
+        except RuntimeError:
+            if work.closed_because is not None:  # meanwhile
+                raise PoolStopped(work.closed_because) from None
+            raise
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more work; `wait=True` returns when all that was submitted has ended.
+
+        `cancel_futures=True` cancels what has not begun, and turns away whoever waits in `submit()`.
+        """
+        if wait and self._work.home.is_current():
+            raise RuntimeError(
+                "shutdown(wait=True) in the executor's own loop would wait for itself; use wait=False there"
+            )
+        self._work.close(cancel_futures)
+        if wait:
+            self._work.wait()
+
+    def __repr__(self) -> str:
+        pool = self._work.pool
+        state = "open" if self._work.closed_because is None else "closed"
+        return (
+            f"<{type(self).__name__} {state} running={pool.running}/{pool.max_concurrency} "
+            f"queued={pool.queued}/{pool.max_queue_size or 'unbounded'} waiting={pool.waiting}>"
+        )
+
+
+def _check_loop(loop: Any) -> None:
+    if loop is None:
+        return
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TypeError(f"loop must be an event loop or None, got {loop!r} ({type(loop).__name__})")
+    if loop.is_closed():
+        raise RuntimeError(f"the event loop is closed: {loop!r}; leave it out, and the executor makes one")
+
+
+def _new_pool(size: int, max_queue_size: Optional[int]) -> NbAioPool:
+    try:
+        pool = NbAioPool(size)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("max_concurrency", "size")) from None
+    pool.max_queue_size = size if max_queue_size is None else max_queue_size
+    return pool
+
+
+def _is_async(func: Any) -> bool:
+    if type(func) is FunctionType:
+        if func.__code__.co_flags & inspect.CO_COROUTINE:
+            return True
+    elif callable(func) and inspect.iscoroutinefunction(getattr(type(func), "__call__", None)):  # noqa: B004
+        return True
+    return inspect.iscoroutinefunction(func)
