@@ -161,8 +161,16 @@ void arm_breaker(PoolObject* pool) noexcept {
     // The timer must not keep a pool that nobody else holds.
     PyObject* handle = handle_of(pool);
     const Ref bound = handle != nullptr ? Ref::own(PyCFunction_New(&breaker_def, handle)) : Ref();
+    const Ref loop = Ref::share(pool->loop);
+    State* state = pool->state;
     pool->breaker_armed = true;
-    if (pause && bound && call_method(pool->loop, pool->state->call_later.get(), pause.get(), bound.get())) return;
+    if (pause && bound) {
+        // From another thread it cannot be later, and arms itself again.
+        if (on_own_loop(pool) ? call_method(loop.get(), state->call_later.get(), pause.get(), bound.get())
+                              : call_method(loop.get(), state->call_soon_threadsafe.get(), bound.get())) {
+            return;
+        }
+    }
     pool->breaker_armed = false;
     report(pool, "could not look after nested work", as_object(pool));
 }

@@ -67,7 +67,9 @@ class Work:
     def lose(self) -> None:
         """Give up in a child process: the thread that would do the work is the parent's."""
         self._lock = threading.RLock()
-        self.closed_because = "in a child process: the executor's thread is the parent's; make a new executor here"
+        self.closed_because = (
+            "in a child process: the executor's thread is the parent's; make a new executor here"
+        )
         self.home.forget_thread()
         self._has_ended()
 

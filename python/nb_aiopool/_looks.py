@@ -6,10 +6,20 @@ Whoever is looked at need not know, and need not be well: what cannot be seen th
 from __future__ import annotations
 
 from collections import deque
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, Iterator, Tuple, cast
 
-__all__ = ["attribute_of", "fields_of", "is_future", "is_kind_of", "items_of", "module_of", "name_of"]
+__all__ = [
+    "attribute_of",
+    "contents_of",
+    "contents_of_cells",
+    "fields_of",
+    "is_future",
+    "is_kind_of",
+    "items_of",
+    "module_of",
+    "name_of",
+]
 
 # The descriptors of `type` itself, which no metaclass overrides.
 _of_type = type.__dict__
@@ -70,6 +80,20 @@ def items_of(thing: Any) -> Iterator[Any]:
     for kind in _SEQUENCES:
         if is_kind_of(thing, kind):
             yield from list(kind.__iter__(thing))
+
+
+def contents_of_cells(function: FunctionType) -> Iterator[Any]:
+    """Yield the variables of outer functions that a function uses."""
+    for cell in function.__closure__ or ():
+        yield from contents_of(cell)
+
+
+def contents_of(cell: CellType) -> Iterator[Any]:
+    """Yield what a cell holds, if anything."""
+    try:
+        yield cell.cell_contents
+    except ValueError:  # not filled yet
+        return
 
 
 def is_kind_of(thing: Any, *kinds: Any) -> bool:

@@ -15,7 +15,17 @@ from collections import deque
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType
 from typing import Any, Callable, Deque, Dict, Iterator
 
-from nb_aiopool._looks import attribute_of, fields_of, is_future, is_kind_of, items_of, module_of, name_of
+from nb_aiopool._looks import (
+    attribute_of,
+    contents_of,
+    contents_of_cells,
+    fields_of,
+    is_future,
+    is_kind_of,
+    items_of,
+    module_of,
+    name_of,
+)
 
 __all__ = ["leads_to"]
 
@@ -85,8 +95,7 @@ def _held_by_object(thing: Any) -> Iterator[Any]:
         yield from items_of(attribute_of(thing, "args"))
         yield from items_of(attribute_of(thing, "keywords"))
     elif type(thing) is FunctionType:
-        for cell in thing.__closure__ or ():
-            yield from _contents_of(cell)
+        yield from contents_of_cells(thing)
         yield from thing.__defaults__ or ()
     elif type(thing) is MethodType:
         yield thing.__self__
@@ -123,16 +132,9 @@ def _variables_of(coro: Any) -> Iterator[Any]:
     # f_locals would be a snapshot that the frame keeps, and everything in it.
     for thing in gc.get_referents(coro if _COROUTINE_HAS_THE_VARIABLES else frame):
         if type(thing) is CellType:
-            yield from _contents_of(thing)
+            yield from contents_of(thing)
         else:
             yield thing
-
-
-def _contents_of(cell: CellType) -> Iterator[Any]:
-    try:
-        yield cell.cell_contents
-    except ValueError:  # not filled yet
-        return
 
 
 def _is_wake_up(thing: Any) -> bool:

@@ -35,7 +35,9 @@ _PATIENCE = 1.0
 
 
 def new_loop_ended_error() -> PoolError:
-    return PoolError("the event loop ended before this job had: keep the loop running until its jobs are done")
+    return PoolError(
+        "the event loop ended before this job had: keep the loop running until its jobs are done"
+    )
 
 
 class ThreadFuture(_Future):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import thread as _thread_pool
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
 
-from nb_aiopool._looks import attribute_of, is_future, items_of
+from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -65,14 +66,17 @@ def announce(job: Job[Any], future: ThreadFuture) -> None:
     """If a job of the pool waits for what this thread does, let it lend its slot to the one that this thread waits for."""
     if job._place == "running":
         return
-    settles = _work_of_this_thread()
+    future._settles = settles = _work_of_this_thread()
+    if settles is not None:
+        # In the loop: whoever has this work done may have yet to say that it waits for it.
+        tell_loop(job, _note_caller, job, settles)
+
+
+def _note_caller(job: Job[Any], work: concurrent.futures.Future[Any]) -> None:
     pool = job._pool
-    if settles is None or pool is None:
-        return
-    future._settles = settles
-    lineage = pool._native_lineage() or _lineage_of_caller(pool, settles)
-    if lineage is not None:
-        tell_loop(job, pool._native_want, job, lineage)
+    lineage = None if pool is None else _lineage_of_caller(pool, work)
+    if pool is not None and lineage is not None:
+        pool._native_want(job, lineage)
 
 
 def _work_of_this_thread() -> Optional[concurrent.futures.Future[Any]]:
@@ -98,6 +102,5 @@ def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Opti
 
 def _futures_behind(work: concurrent.futures.Future[Any]) -> Iterator[Any]:
     for callback in items_of(attribute_of(work, "_done_callbacks")):
-        for cell in getattr(callback, "__closure__", None) or ():
-            if is_future(cell.cell_contents):
-                yield cell.cell_contents
+        if type(callback) is FunctionType:
+            yield from filter(is_future, contents_of_cells(callback))

@@ -1,0 +1,96 @@
+"""Loops in threads, for tests of what other threads do with a pool."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from typing import Any, Callable, Iterator, List
+
+
+@contextlib.contextmanager
+def running(loop: Any) -> Iterator[Any]:
+    """Run a loop in a thread for the length of a block, then end it as asyncio.run does."""
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
+        assert not thread.is_alive()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _cancel_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def in_loop(loop: Any, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function in the loop's thread, and return its result."""
+
+    async def call() -> Any:
+        return function(*args)
+
+    return asyncio.run_coroutine_threadsafe(call(), loop).result(20)
+
+
+def await_in(loop: Any, coro: Any) -> Any:
+    """Run a coroutine in the loop's thread, and return its result."""
+    return asyncio.run_coroutine_threadsafe(coro, loop).result(20)
+
+
+def started(*targets: Callable[[], Any]) -> List[threading.Thread]:
+    """Start a thread for each function."""
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def join(threads: List[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for what another thread brings about and tells nobody of."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+class ThreadGate:
+    """Holds jobs until any thread lets them through."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self._open = threading.Event()
+
+    async def hold(self, result: Any = None) -> Any:
+        self.arrived += 1
+        loop = asyncio.get_running_loop()
+        while not self._open.is_set():
+            waiter = loop.create_future()
+            handle = loop.call_later(0.001, lambda: waiter.done() or waiter.set_result(None))
+            try:
+                await waiter
+            finally:
+                handle.cancel()
+        return result
+
+    def open(self) -> None:
+        self._open.set()
