@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, List
 
-from nb_aiopool import NbAioPool
+if TYPE_CHECKING:
+    from nb_aiopool import NbAioPool
 
 
 def sink(levels: int, call: Callable[[], Any]) -> Any:
