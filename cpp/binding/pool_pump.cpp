@@ -172,8 +172,10 @@ PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
         pool->idle_waiters = PyDict_New();
         if (pool->idle_waiters == nullptr) return nullptr;
     }
-    if (PyDict_SetItem(pool->idle_waiters, waiter.get(), Py_None) < 0) return nullptr;
-    return waiter.release();
+    const Ref waiters = Ref::share(pool->idle_waiters);
+    if (PyDict_SetItem(waiters.get(), waiter.get(), Py_None) < 0) return nullptr;
+    // Any of this may have run code that brought the pool to rest.
+    return pool->idle_waiters == waiters.get() && !pool->admission.idle() ? waiter.release() : new_none();
 }
 
 PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept {

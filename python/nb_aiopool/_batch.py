@@ -7,7 +7,7 @@ import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
 
-from nb_aiopool._ending import cancel_all_of
+from nb_aiopool._ending import cancel_all_of, cancel_each
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -43,13 +43,14 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
             for coro in source:
                 futures.append(await pool.submit(coro))
         else:
-            room = pool._native_room()
+            more = False
             for coro in source:
                 drawn.append(coro)
                 pool._native_check(coro)
-                if len(drawn) > room:
+                more = len(drawn) > pool._native_room()
+                if more:
                     break  # enough to know that not all fit: the input may have no end
-            futures.extend(pool._native_offer_all(drawn))
+            futures.extend(pool._native_offer_all(drawn, more))
     except BaseException:
         _close_all(pool, drawn)
         _close_rest(pool, source)
@@ -64,15 +65,18 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
             async for coro in source:
                 futures.append(await pool.submit(coro))
         else:
+            more = False
             async for coro in source:
                 drawn.append(coro)
                 pool._native_check(coro)
-                if len(drawn) > pool._native_room():
+                more = len(drawn) > pool._native_room()
+                if more:
                     break
-            futures.extend(pool._native_offer_all(drawn))
-    except BaseException:
+            futures.extend(pool._native_offer_all(drawn, more))
+    except BaseException as error:
         _close_all(pool, drawn)
-        await _aclose(source)
+        if not isinstance(error, GeneratorExit):  # then there is no waiting any more
+            await _aclose(source)
         raise
 
 
@@ -108,6 +112,9 @@ async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: 
     futures: List[asyncio.Future[Any]] = []
     try:
         await submit_each(pool, coros, block, futures)
+    except GeneratorExit:  # there is no waiting any more
+        cancel_each(futures)
+        raise
     except BaseException:
         await cancel_all_of(pool, futures)
         raise

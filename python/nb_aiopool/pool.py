@@ -18,7 +18,6 @@ from typing import (
 )
 
 from nb_aiopool import _batch, _core, _ending
-from nb_aiopool._entrance import come_in
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
 
@@ -31,6 +30,7 @@ __all__ = ["NbAioPool", "PoolStats"]
 T = TypeVar("T")
 Self = TypeVar("Self", bound="NbAioPool")
 _Turn = _core.Turn
+_Arrival = _core.Arrival
 
 
 class PoolStats(NamedTuple):
@@ -64,11 +64,7 @@ class NbAioPool(_core.Pool):
         With `block=False` a full pool raises PoolFull. With `future`, that future gets the outcome and is returned.
         """
         handle = self._native_offer(coro, block, future)
-        if type(handle) is not tuple:
-            return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-        job, admitted = handle
-        await come_in(self, job, admitted)
-        return job if future is None else future
+        return await handle if isinstance(handle, _Arrival) else handle
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
@@ -164,13 +160,18 @@ class NbAioPool(_core.Pool):
         exc: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)):
-            await _ending.cancel_and_wait(self)
-            return
         try:
-            await self.shutdown()
+            if isinstance(exc, GeneratorExit):
+                _ending.cancel_without_waiting(self)
+            elif isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+                await _ending.cancel_and_wait(self)
+            else:
+                await self.shutdown()
         except asyncio.CancelledError:
             await _ending.cancel_and_wait(self)
+            raise
+        except GeneratorExit:
+            _ending.cancel_without_waiting(self)
             raise
 
     def stats(self) -> PoolStats:
