@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from benchmarks import compare, fetch, harness, loops, plot, report, saved
-from benchmarks.figures import Run
 from benchmarks.rivals import TITLES, Unavailable
 from benchmarks.workloads import Workload, selected
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Run
 
 REFERENCES = ("bare", "workers")  # what others are compared to is measured, whoever else is
 
@@ -17,12 +19,23 @@ REFERENCES = ("bare", "workers")  # what others are compared to is measured, who
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure the pool and its rivals side by side: medians of samples in fresh processes, taken by turns.",
+        description="Measure the pool and its rivals side by side: medians of samples, each in a fresh process.",
     )
     add = result.add_argument
-    add("--only", metavar="PATTERN", action="append", default=[], help="workloads whose names contain this (repeatable)")
+    add(
+        "--only",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="workloads whose names contain this (repeatable)",
+    )
     add("--rivals", metavar="NAMES", help=f"separated by commas, of: {','.join(TITLES)} (default: all)")
-    add("--python", metavar="PATH", action="append", help="an interpreter with ours and the rivals (repeatable)")
+    add(
+        "--python",
+        metavar="PATH",
+        action="append",
+        help="an interpreter with ours and the rivals (repeatable)",
+    )
     add("--loop", choices=sorted(loops.FACTORIES), action="append", help="the kind of loop (repeatable)")
     add("--uvloop", action="store_const", const="uvloop", help="short for --loop uvloop")
     add("--rounds", type=int, default=5, help="samples of each rival (default: 5)")

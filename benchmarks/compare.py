@@ -8,10 +8,11 @@ deviations of what is compared, and larger than what nobody would mind.
 from __future__ import annotations
 
 import math
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from benchmarks.figures import Figure, Row, Run
-from benchmarks.workloads import Workload
+if TYPE_CHECKING:
+    from benchmarks.figures import Figure, Row, Run
+    from benchmarks.workloads import Workload
 
 DEVIATIONS = 3.0
 TOLERANCE = 0.05

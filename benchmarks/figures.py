@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from benchmarks.workloads import Metric, Workload
+if TYPE_CHECKING:
+    from benchmarks.workloads import Metric, Workload
 
 # The spread of a median of n samples is their own, divided by the square root of n; for samples that are normally
 # distributed, these two factors make it a standard deviation.

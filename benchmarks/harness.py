@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from benchmarks.figures import Run
-from benchmarks.workloads import Workload
+
+if TYPE_CHECKING:
+    from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 600
@@ -49,7 +51,13 @@ def sample(python: str, folder: Optional[str], *arguments: str) -> Any:
         environment.pop("PYTHONPATH", None)
     command = [python, "-m", "benchmarks.sample", *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SAMPLE_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SAMPLE_SECONDS,
+        check=False,
     )
     if done.returncode != 0:
         raise SampleFailed(f"{' '.join(command)} failed:\n{done.stderr}")
@@ -58,7 +66,7 @@ def sample(python: str, folder: Optional[str], *arguments: str) -> Any:
 
 def contestants(plan: Plan, python: str, loop: str) -> List[Contestant]:
     """Find out which rivals an interpreter has, and what they can do."""
-    folders = {None: [name for name in plan.rivals if name != "original"]}
+    folders: Dict[Optional[str], List[str]] = {None: [name for name in plan.rivals if name != "original"]}
     run = Run("", loop, {}, {})
     if "original" in plan.rivals:
         if plan.original:
@@ -71,7 +79,7 @@ def contestants(plan: Plan, python: str, loop: str) -> List[Contestant]:
         run.python = answer["python"]
         run.skipped.update(answer["skipped"])
         if answer["loop"] is not None:
-            run.skipped.update({name: answer["loop"] for name in plan.rivals})
+            run.skipped.update(dict.fromkeys(plan.rivals, answer["loop"]))
             continue
         for name, what in answer["rivals"].items():
             run.versions[name] = what["version"]

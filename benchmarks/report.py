@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence
 
-from benchmarks.figures import Figure, Row, Run
 from benchmarks.rivals import TITLES
-from benchmarks.workloads import Workload
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Figure, Row, Run
+    from benchmarks.workloads import Workload
 
 LEGEND = (
     "Medians with their median absolute deviation; less is better. `vs 1.0`: how many times less it is than with the\n"
@@ -33,7 +35,9 @@ def block(row: Row) -> Iterator[str]:
     original = row.figures.get("original")
     yield f"{row.title}: {row.metric}, {row.unit}"
     head = f"{'':22}{'median':>12}{'spread':>9}"
-    head += f"{'vs 1.0' if original else '':>10}{'/ ' + TITLES[row.reference_rival] if row.reference else '':>16}"
+    head += (
+        f"{'vs 1.0' if original else '':>10}{'/ ' + TITLES[row.reference_rival] if row.reference else '':>16}"
+    )
     yield head.rstrip()
     for name, figure in sorted(row.figures.items(), key=lambda item: item[1].median):
         line = f"  {TITLES[name]:<20}{number(figure.median):>12}{'±' + number(figure.spread):>9}"
@@ -46,7 +50,9 @@ def text(runs: Sequence[Run], workloads: Sequence[Workload]) -> str:
     lines: List[str] = [LEGEND, ""]
     for run in runs:
         lines += [run.name, "=" * len(run.name), ""]
-        versions = [f"{TITLES[name]} {version}" for name, version in run.versions.items() if "Python" not in version]
+        versions = [
+            f"{TITLES[name]} {version}" for name, version in run.versions.items() if "Python" not in version
+        ]
         lines += [", ".join(versions)] if versions else []
         for name, why in run.skipped.items():
             lines.append(f"skipped: {TITLES[name]} ({why})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 STATM = Path("/proc/self/statm")
@@ -11,7 +10,7 @@ STATUS = Path("/proc/self/status")
 
 def resident() -> float:
     """Return the bytes that are resident now."""
-    if sys.platform == "linux":
+    if STATM.exists():
         import resource  # noqa: PLC0415 - there is none on Windows
 
         return float(int(STATM.read_text(encoding="ascii").split()[1]) * resource.getpagesize())
@@ -22,7 +21,7 @@ def resident() -> float:
 
 def most_resident(seen: float) -> float:
     """Return the most that has been resident: what the system has noted, or else the most that was seen."""
-    if sys.platform == "linux":
+    if STATUS.exists():
         for line in STATUS.read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return float(int(line.split()[1]) * 1024)

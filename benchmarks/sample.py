@@ -9,7 +9,6 @@ Either prints one line of JSON.
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from typing import Any, Dict, Sequence
 
@@ -25,7 +24,7 @@ def take(rival: str, workload: str, count: int, loop: str) -> Outcome:
 
 def probe(loop: str, names: Sequence[str]) -> Dict[str, Any]:
     """Find out which rivals are here, what they can do and how many jobs they get, and whether the loop is."""
-    result: Dict[str, Any] = {"python": platform.python_version(), "rivals": {}, "skipped": {}, "loop": None}
+    result: Dict[str, Any] = {"python": sys.version.split()[0], "rivals": {}, "skipped": {}, "loop": None}
     try:
         loops.FACTORIES[loop]().close()
     except ImportError as error:

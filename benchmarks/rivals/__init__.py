@@ -24,8 +24,6 @@ Each function makes what it needs and cleans it up, so that a measurement is of 
 from __future__ import annotations
 
 import importlib
-import platform
-from importlib import metadata
 from typing import Any, Callable, Coroutine, NamedTuple
 
 Job = Callable[[Any], Coroutine[Any, Any, Any]]
@@ -67,6 +65,10 @@ def load(name: str) -> Rival:
 
 def version(rival: Rival) -> str:
     """Tell which release is measured."""
+    # Samples of memory should not begin with megabytes of modules that only this needs.
+    import platform  # noqa: PLC0415
+    from importlib import metadata  # noqa: PLC0415
+
     if not rival.REQUIREMENT:
         return f"Python {platform.python_version()}"
     name, _, pinned = rival.REQUIREMENT.partition("==")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from dataclasses import dataclass
 from typing import Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from benchmarks.rivals import Rival
@@ -17,10 +18,13 @@ class Metric(NamedTuple):
 
     name: str
     unit: str
-    reference: Optional[Tuple[str, str]] = None  # the workload, and its only rival, that this is to be compared to
+    reference: Optional[Tuple[str, str]] = (
+        None  # the workload, and its only rival, that this is to be compared to
+    )
 
 
-class Workload(NamedTuple):
+@dataclass(frozen=True)
+class Workload:
     name: str
     title: str
     measure: Measure
@@ -31,6 +35,7 @@ class Workload(NamedTuple):
     limited: bool = False  # whether it is about the number of running jobs
     queues: Tuple[str, ...] = ("bounded", "unbounded", "")  # the rivals for whom it makes sense
     only: Tuple[str, ...] = ()  # the only rivals, if not all
+    whole: bool = False  # whether all the jobs are needed, however slow a rival is
     most_rounds: int = 1_000_000  # some take so long that fewer samples must do
 
     def fits(self, rival: Rival) -> bool:
@@ -47,7 +52,8 @@ class Workload(NamedTuple):
         """How many jobs a sample of this rival has."""
         if quick:
             return self.quick
-        return max(int(self.count * getattr(rival, "SHARE", 1)), min(self.quick, self.count))
+        share = 1 if self.whole else getattr(rival, "SHARE", 1)
+        return max(int(self.count * share), self.quick)
 
 
 def all_workloads() -> List[Workload]:

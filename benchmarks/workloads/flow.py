@@ -83,7 +83,9 @@ def flow(name: str, title: str, shape: str, job: Job, count: int) -> Workload:
 WORKLOADS = [
     flow("await", "await, job does not suspend", "bare_await", jobs.value, 100_000),
     flow("await", "await, job does sleep(0)", "bare_await", jobs.sleep0, 50_000),
-    Workload("step", "one step of a task, of 100", steps, (Metric("time", "ns"),), 100_000, 300, "bare_await"),
+    Workload(
+        "step", "one step of a task, of 100", steps, (Metric("time", "ns"),), 100_000, 300, "bare_await"
+    ),
     flow("submit", "submit, job does not suspend", "submit", jobs.value, 100_000),
     flow("submit", "submit, job does sleep(0)", "submit", jobs.sleep0, 50_000),
     flow("run", "run, job does not suspend", "run", jobs.value, 50_000),
@@ -92,8 +94,20 @@ WORKLOADS = [
     flow("submit-await", "submit and await, job does sleep(0)", "submit_await", jobs.sleep0, 25_000),
     flow("batch", "batches of 1,000, job does not suspend", "batch", jobs.value, 100_000),
     flow("batch", "batches of 1,000, job does sleep(0)", "batch", jobs.sleep0, 50_000),
-    flow("map-unordered", "unordered map over 100,000, job does not suspend", "map_unordered", jobs.value, 100_000),
-    flow("map-unordered", "unordered map over 100,000, job does sleep(0)", "map_unordered", jobs.sleep0, 100_000),
+    flow(
+        "map-unordered",
+        "unordered map over 100,000, job does not suspend",
+        "map_unordered",
+        jobs.value,
+        100_000,
+    ),
+    flow(
+        "map-unordered",
+        "unordered map over 100,000, job does sleep(0)",
+        "map_unordered",
+        jobs.sleep0,
+        100_000,
+    ),
     flow("map-ordered", "ordered map over 100,000, job does not suspend", "map_ordered", jobs.value, 100_000),
     flow("map-ordered", "ordered map over 100,000, job does sleep(0)", "map_ordered", jobs.sleep0, 100_000),
     Workload(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-from benchmarks.rivals import Rival
 from benchmarks.workloads import Metric, Outcome, Run, Workload
+
+if TYPE_CHECKING:
+    from benchmarks.rivals import Rival
 
 PROGRAM = "import time, asyncio; begin = time.perf_counter(); import {}; print(time.perf_counter() - begin)"
 
@@ -30,6 +33,7 @@ WORKLOADS = [
         3,
         1,
         "submit",
+        whole=True,
         only=("ours", "original", "aiojobs", "asyncio_pool", "aiometer", "aiostream", "streamable", "anyio"),
     ),
 ]

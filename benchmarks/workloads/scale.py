@@ -17,7 +17,7 @@ FIRST_SECONDS = 1.0
 
 
 def first_job(rival: Rival, count: int, run: Run) -> Outcome:
-    """Measure from the making of a pool to the result of its first job: the mean of as many pools as a second allows."""
+    """Measure from the making of a pool to the result of its first job: the mean of the pools of a second."""
 
     async def timed() -> float:
         spent, pools = 0.0, 0
@@ -98,6 +98,7 @@ def queue_full(waiting: int) -> Workload:
         300,
         "submit",
         queues=("bounded",),
+        whole=True,
         most_rounds=3 if waiting > 100_000 else 1000,
     )
 
@@ -125,6 +126,7 @@ WORKLOADS = [
         1000,
         2,
         "first",
+        whole=True,
     ),
     *(queue_size(waiting) for waiting in (1000, 10_000, 100_000, 1_000_000)),
     *(queue_full(waiting) for waiting in (1000, 10_000, 100_000, 1_000_000)),
