@@ -12,7 +12,8 @@ T = TypeVar("T")
 def uvloop_loop() -> asyncio.AbstractEventLoop:
     import uvloop  # noqa: PLC0415 - only some runs want it, and not every machine has it
 
-    return uvloop.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 FACTORIES: Dict[str, Callable[[], asyncio.AbstractEventLoop]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Sequence, Tuple
@@ -24,14 +25,16 @@ PANELS = (
     "sleeps",
 )
 WIDTH = 880
-COLUMN = 450
-PANEL = 430
+COLUMN = 452
+PANEL = 428
 LABEL = 128
 BARS = 220
 LINE = 19
 # A bar that is longer than so many usual ones is cut off: it would leave nothing to be seen of the others.
 LONGEST = 2.0
 CURVES = 150
+AXIS = 36
+CURVE = 280
 
 
 def save(path: str, runs: Sequence[Run], workloads: Sequence[Workload]) -> None:
@@ -86,32 +89,32 @@ def panel(picture: Picture, row: Row, left: float, top: float) -> float:
 
 def memory(picture: Picture, run: Run, left: float, top: float) -> float:
     """Draw the resident memory over the run, of those who keep it flat; name the others."""
-    picture.text(left, top + 16, "a million jobs with arguments of 400 bytes", "title")
+    picture.text(left, top + 16, "memory over a million jobs", "title")
     picture.text(left + PANEL, top + 16, "MB resident", "muted end")
     peaks = {name: max(size for _, size in points) for name, points in run.series.items()}
     flat = [name for name in peaks if peaks[name] <= 4 * min(peaks.values())]
-    most = max(peaks[name] for name in flat) * 1.1
+    most = math.ceil(max(peaks[name] for name in flat) / 20) * 20
     bottom = top + 34 + CURVES
     for share in (0.0, 0.5, 1.0):
         y = bottom - share * CURVES
-        picture.line(left + 40, y, left + PANEL - 92, y)
-        picture.text(left + 34, y + 4, number(share * most) if share else "0", "muted end")
+        picture.line(left + AXIS, y, left + AXIS + CURVE, y)
+        picture.text(left + AXIS - 6, y + 4, f"{share * most:.0f}", "muted end")
     for name in sorted(flat, key=lambda name: name == "ours"):
         points = run.series[name]
         seconds = points[-1][0] or 1.0
         curve: List[Tuple[float, float]] = [
-            (left + 40 + at / seconds * (PANEL - 132), bottom - size / most * CURVES) for at, size in points
+            (left + AXIS + at / seconds * CURVE, bottom - size / most * CURVES) for at, size in points
         ]
         picture.curve(curve, style(name) + "-curve")
     names = sorted(flat, key=lambda name: -run.series[name][-1][1])
     heights = spaced([bottom - run.series[name][-1][1] / most * CURVES for name in names])
     for name, y in zip(names, heights):
-        picture.text(left + PANEL - 86, y + 4, TITLES[name], "strong" if name == "ours" else "muted")
+        picture.text(left + AXIS + CURVE + 6, y + 4, TITLES[name], "strong" if name == "ours" else "muted")
     y = bottom + 18
-    picture.text(left + 40, y, "from the first job to the last", "muted")
+    picture.text(left + AXIS, y, "from the first job to the last", "muted")
     for name in sorted(set(peaks) - set(flat)):
         y += LINE
-        picture.text(left + 40, y, f"{TITLES[name]}: {number(peaks[name])} MB at most", "muted")
+        picture.text(left + AXIS, y, f"{TITLES[name]}: {number(peaks[name])} MB at most", "muted")
     return y + 18
 
 
