@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
-from benchmarks import compare, fetch, harness, loops, plot, report, saved
+from benchmarks import compare, fetch, harness, loops, markdown, plot, report, saved
 from benchmarks.rivals import TITLES, Unavailable
 from benchmarks.workloads import Workload, selected
 
@@ -44,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", help="save all samples")
     add("--plot", metavar="FILE.svg", help="draw the main figures")
     add("--compare", metavar="SAVED.json", help="exit with 1 if ours has become slower beyond the noise")
-    add("--from", metavar="SAVED.json", dest="source", help="report a saved run instead of measuring")
+    add("--markdown", metavar="FILE.md", help="write the figures as tables")
+    add(
+        "--from",
+        metavar="SAVED.json",
+        dest="sources",
+        action="append",
+        help="report saved runs, measure nothing (repeatable)",
+    )
     add("--list", action="store_true", help="print the names of the workloads")
     return result
 
@@ -83,22 +91,25 @@ def measured(options: argparse.Namespace, workloads: Sequence[Workload]) -> List
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parser().parse_args(arguments)
     workloads = selected(options.only)
-    if options.list:
-        print("\n".join(f"{w.name:24}{w.title}" for w in workloads))
-        return 0
     try:
         if not workloads:
             raise Unavailable(f"--only {' '.join(options.only)}: no workload has such a name; see --list")
         if options.rounds < 1:
             raise Unavailable(f"--rounds is {options.rounds}, it takes at least 1")
+        if options.list:
+            print("\n".join(f"{workload.name:24}{workload.title}" for workload in workloads))
+            return 0
         before = saved.load(options.compare) if options.compare else None
-        runs = saved.load(options.source) if options.source else measured(options, workloads)
+        sources = options.sources or []
+        runs = [run for path in sources for run in saved.load(path)] or measured(options, workloads)
     except (Unavailable, saved.NotSaved, harness.SampleFailed) as error:
         print(error, file=sys.stderr)
         return 2
     print(report.text(runs, workloads))
     if options.json:
         saved.save(options.json, runs, options.quick)
+    if options.markdown:
+        Path(options.markdown).write_text(markdown.tables(runs, workloads), encoding="utf-8")
     if options.plot:
         plot.save(options.plot, runs, workloads)
     return compare.verdict(before, runs, workloads) if before is not None else 0

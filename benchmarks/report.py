@@ -24,6 +24,11 @@ def number(value: float) -> str:
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
 
 
+def spread(figure: Figure) -> str:
+    """Write how far the samples are from their median; a single one does not tell."""
+    return f"±{number(figure.spread)}" if figure.samples > 1 else ""
+
+
 def ratio(above: Optional[Figure], below: Optional[Figure]) -> str:
     """Say how many times the one is the other; nothing where that makes no sense."""
     if above is None or below is None or below.median <= 0 or above.median <= 0:
@@ -40,7 +45,7 @@ def block(row: Row) -> Iterator[str]:
     )
     yield head.rstrip()
     for name, figure in sorted(row.figures.items(), key=lambda item: item[1].median):
-        line = f"  {TITLES[name]:<20}{number(figure.median):>12}{'±' + number(figure.spread):>9}"
+        line = f"  {TITLES[name]:<20}{number(figure.median):>12}{spread(figure):>9}"
         line += f"{ratio(original, figure):>10}{ratio(figure, row.reference):>16}"
         yield line.rstrip()
 

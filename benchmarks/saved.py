@@ -48,9 +48,12 @@ def load(path: str) -> List[Run]:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise NotSaved(f"{path} has format {data['format']}, this program reads {FORMAT}")
-        return [read_run(saved) for saved in data["runs"]]
+        runs = [read_run(saved) for saved in data["runs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotSaved(f"{path} is not a saved run: {error!r}") from error
+    if not runs:
+        raise NotSaved(f"{path} has no run in it")
+    return runs
 
 
 def read_run(data: Dict[str, Any]) -> Run:

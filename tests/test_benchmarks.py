@@ -126,6 +126,11 @@ def test_one_command_measures_reports_saves_draws_and_compares(
     assert ("await/value", "bare") in measured
     assert ET.parse(picture).getroot().tag.endswith("svg")
 
+    tables = tmp_path / "tables.md"
+    assert command.main(["--from", str(result), "--markdown", str(tables)]) == 0
+    assert "| submit, job does not suspend (ns) |" in tables.read_text(encoding="utf-8")
+    capsys.readouterr()
+
     # Two runs of the same are compared without measuring anything again.
     assert command.main(["--from", str(result), "--compare", str(result)]) == 0
     assert "1 figures, 0 slower beyond the noise" in capsys.readouterr().out
