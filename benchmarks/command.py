@@ -112,4 +112,6 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         Path(options.markdown).write_text(markdown.tables(runs, workloads), encoding="utf-8")
     if options.plot:
         plot.save(options.plot, runs, workloads)
-    return compare.verdict(before, runs, workloads) if before is not None else 0
+    failed = any(run.failures for run in runs)
+    slower = before is not None and compare.is_slower(before, runs, workloads)
+    return int(failed or slower)

@@ -78,8 +78,8 @@ def changes(before: Sequence[Run], after: Sequence[Run], workloads: Sequence[Wor
     return result
 
 
-def verdict(before: Sequence[Run], after: Sequence[Run], workloads: Sequence[Workload]) -> int:
-    """Print what has changed beyond the noise; 1 if something has become slower, or nothing could be compared."""
+def is_slower(before: Sequence[Run], after: Sequence[Run], workloads: Sequence[Workload]) -> bool:
+    """Print what has changed beyond the noise; whether something has become slower, or nothing could be compared."""
     found = changes(before, after, workloads)
     print("\nCompared with the saved run")
     for change in found:
@@ -89,4 +89,4 @@ def verdict(before: Sequence[Run], after: Sequence[Run], workloads: Sequence[Wor
             print(f"  {word}  {change.run}: {change.what} {difference:+.1%} (noise {change.noise:.1%})")
     slower = sum(change.regression for change in found)
     print(f"  {len(found)} figures, {slower} slower beyond the noise")
-    return int(slower > 0 or not found)
+    return slower > 0 or not found

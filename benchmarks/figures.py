@@ -58,6 +58,7 @@ class Run:
         self.skipped = skipped
         self.samples: Samples = {}
         self.series: Dict[str, List[Tuple[float, float]]] = {}
+        self.failures: Dict[Tuple[str, str], str] = {}  # what went wrong, by rival and workload
 
     @property
     def name(self) -> str:

@@ -50,15 +50,18 @@ def sample(python: str, folder: Optional[str], *arguments: str) -> Any:
     if not folder:
         environment.pop("PYTHONPATH", None)
     command = [python, "-m", "benchmarks.sample", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SAMPLE_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SAMPLE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SampleFailed(str(error)) from error
     if done.returncode != 0:
         raise SampleFailed(f"{' '.join(command)} failed:\n{done.stderr}")
     return json.loads(done.stdout)
@@ -107,4 +110,9 @@ def take_turns(plan: Plan, workload: Workload, everyone: Iterable[Contestant]) -
             continue
         count = workload.quick if plan.quick else jobs[workload.name]
         folder = plan.original if rival == "original" else None
-        run.add(workload.name, rival, sample(python, folder, rival, workload.name, str(count), run.loop))
+        try:
+            run.add(workload.name, rival, sample(python, folder, rival, workload.name, str(count), run.loop))
+        except SampleFailed as error:
+            # The samples of the others are not to be lost, and it will hardly be better the next time.
+            run.failures[(rival, workload.name)] = str(error)
+            del jobs[workload.name]

@@ -61,6 +61,8 @@ def text(runs: Sequence[Run], workloads: Sequence[Workload]) -> str:
         lines += [", ".join(versions)] if versions else []
         for name, why in run.skipped.items():
             lines.append(f"skipped: {TITLES[name]} ({why})")
+        for (name, workload), why in run.failures.items():
+            lines += [f"FAILED: {TITLES[name]}, {workload}:", why]
         lines.append("")
         for row in run.rows(workloads):
             lines += [*block(row), ""]

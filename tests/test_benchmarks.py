@@ -143,6 +143,28 @@ def test_samples_notice_that_they_would_compare_a_package_with_itself(original: 
         fresh_sample(sys.executable, None, "original", "submit/value", "10", "asyncio")
 
 
+def test_a_rival_that_fails_does_not_cost_the_others_their_samples(
+    original: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (original / "nb_aiopool" / "nb_aiopool.py").write_text(
+        ORIGINAL.replace("def submit", "def nothing"), "utf-8"
+    )
+    arguments = [
+        "--only",
+        "submit/value",
+        "--rivals",
+        "ours,original",
+        "--original",
+        str(original),
+        "--quick",
+    ]
+    assert command.main(arguments) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED: nb_aiopool 1.0, submit/value:" in printed
+    assert "has no attribute 'submit'" in printed
+    assert "/ no pool" in printed
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -243,10 +265,10 @@ def test_a_comparison_fails_on_regressions_and_when_it_has_nothing_to_compare(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     workloads: List[Workload] = list(WORKLOADS.values())
-    assert compare.verdict([run_with(STEADY)], [run_with(by(1.5, STEADY))], workloads) == 1
+    assert compare.is_slower([run_with(STEADY)], [run_with(by(1.5, STEADY))], workloads)
     assert "SLOWER  Python 3.11.7, asyncio: submit/value time +50.0%" in capsys.readouterr().out
-    assert compare.verdict([], [run_with(STEADY)], workloads) == 1
-    assert compare.verdict([run_with(STEADY)], [run_with(STEADY)], workloads) == 0
+    assert compare.is_slower([], [run_with(STEADY)], workloads)
+    assert not compare.is_slower([run_with(STEADY)], [run_with(STEADY)], workloads)
 
 
 def test_saved_runs_come_back_as_they_were(tmp_path: Path) -> None:
