@@ -13,10 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import command, compare, loops, plot, report, rivals, sample, saved
+from benchmarks import command, compare, harness, loops, plot, report, rivals, sample, saved
 from benchmarks.figures import Run, figure
-from benchmarks.harness import SampleFailed
-from benchmarks.harness import sample as fresh_sample
 from benchmarks.rivals import Limits
 from benchmarks.workloads import Workload, all_workloads, selected
 
@@ -137,10 +135,10 @@ def test_one_command_measures_reports_saves_draws_and_compares(
 
 
 def test_samples_notice_that_they_would_compare_a_package_with_itself(original: Path) -> None:
-    with pytest.raises(SampleFailed, match="is the original"):
-        fresh_sample(sys.executable, str(original), "ours", "submit/value", "10", "asyncio")
-    with pytest.raises(SampleFailed, match="is not the original"):
-        fresh_sample(sys.executable, None, "original", "submit/value", "10", "asyncio")
+    with pytest.raises(harness.SampleFailed, match="is the original"):
+        harness.sample(sys.executable, str(original), "ours", "submit/value", "10", "asyncio")
+    with pytest.raises(harness.SampleFailed, match="is not the original"):
+        harness.sample(sys.executable, None, "original", "submit/value", "10", "asyncio")
 
 
 def test_a_rival_that_fails_does_not_cost_the_others_their_samples(

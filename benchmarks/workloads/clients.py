@@ -11,9 +11,9 @@ import contextlib
 import re
 import subprocess
 import sys
-import time
 from typing import Any, Awaitable, Callable, Dict, Iterator, List, Tuple
 
+from benchmarks import clock
 from benchmarks.rivals import Job, Limits, Rival, workers
 from benchmarks.workloads import Metric, Outcome, Run, Workload
 
@@ -94,9 +94,9 @@ def client(kind: str, make_job: Callable[[Connections], Job]) -> Any:
                 pair: List[Tuple[str, Callable[..., Awaitable[None]]]]
                 pair = [("rival", rival.submit), ("workers", workers.submit)]
                 for who, submit in pair if turn % 2 else reversed(pair):
-                    begin_cpu = time.process_time()
+                    begin_cpu = clock.now()
                     await submit(LIMITS, job, requests)
-                    spent[who] += time.process_time() - begin_cpu
+                    spent[who] += clock.now() - begin_cpu
             await connections.close()
             made = TURNS * len(requests)
             return {

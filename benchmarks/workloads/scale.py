@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, Iterator
 
-from benchmarks import jobs
+from benchmarks import clock, jobs
 from benchmarks.rivals import Job, Limits, Rival
 from benchmarks.workloads import Metric, Outcome, Run, Workload
 from benchmarks.workloads.flow import per_job
@@ -22,9 +21,9 @@ def first_job(rival: Rival, count: int, run: Run) -> Outcome:
     async def timed() -> float:
         spent, pools = 0.0, 0
         while pools < count and spent < FIRST_SECONDS:
-            begin = time.perf_counter()
+            begin = clock.now()
             close = await rival.first(FIRST, jobs.value)
-            spent += time.perf_counter() - begin
+            spent += clock.now() - begin
             await close()
             pools += 1
         return spent / pools
@@ -64,11 +63,11 @@ def full_queue(waiting: int) -> Any:
         each = min(sum(limits), count)
 
         async def timed() -> float:
-            begin = time.perf_counter()
+            begin = clock.now()
             for _ in range(max(count // each, 1)):
                 gate = Gate(limits.running, each)
                 await rival.submit(limits, gate.job, gate.items())
-            return (time.perf_counter() - begin) / (max(count // each, 1) * each)
+            return (clock.now() - begin) / (max(count // each, 1) * each)
 
         return {"time": run(timed()) * 1e9}
 
