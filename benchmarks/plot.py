@@ -38,11 +38,12 @@ CURVE = 280
 
 
 def save(path: str, runs: Sequence[Run], workloads: Sequence[Workload]) -> None:
-    """Draw the first of the runs."""
-    Path(path).write_text(str(draw(runs[0], workloads)), encoding="utf-8")
+    """Draw the first of the runs, and the first that has a curve of the memory."""
+    Path(path).write_text(str(draw(runs, workloads)), encoding="utf-8")
 
 
-def draw(run: Run, workloads: Sequence[Workload]) -> Picture:
+def draw(runs: Sequence[Run], workloads: Sequence[Workload]) -> Picture:
+    run = runs[0]
     picture = Picture(WIDTH, f"What a job costs: {run.name}")
     rows = {
         row.workload: row
@@ -54,9 +55,9 @@ def draw(run: Run, workloads: Sequence[Workload]) -> Picture:
         if name in rows:
             column = tops.index(min(tops))
             tops[column] = panel(picture, rows[name], column * COLUMN, tops[column])
-    if run.series:
+    for curves in [other for other in runs if other.series][:1]:
         column = tops.index(min(tops))
-        tops[column] = memory(picture, run, column * COLUMN, tops[column])
+        tops[column] = memory(picture, curves, column * COLUMN, tops[column])
     picture.text(0, max(tops) + 16, f"{run.name}. Medians; less is better.", "muted")
     return picture
 

@@ -295,5 +295,5 @@ def test_the_picture_is_well_formed_with_and_without_memory() -> None:
 
 
 def texts(run: Run, workloads: List[Workload]) -> List[Optional[str]]:
-    root = ET.fromstring(str(plot.draw(run, workloads)))
+    root = ET.fromstring(str(plot.draw([run], workloads)))
     return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
