@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Sequence
@@ -70,6 +71,9 @@ def names_of(option: Optional[str]) -> List[str]:
 def measured(options: argparse.Namespace, workloads: Sequence[Workload]) -> List[Run]:
     rivals = names_of(options.rivals)
     pythons = options.python or [sys.executable]
+    for python in pythons:
+        if shutil.which(python) is None:
+            raise Unavailable(f"--python: {python} is no program")
     chosen = [*(options.loop or []), *([options.uvloop] if options.uvloop else [])] or ["asyncio"]
     # Rows that are compared to a bare await need it measured, also if the pattern does not name it.
     needed = {metric.reference[0] for w in workloads for metric in w.metrics if metric.reference}

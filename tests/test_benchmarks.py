@@ -167,6 +167,7 @@ def test_a_rival_that_fails_does_not_cost_the_others_their_samples(
     "arguments",
     [
         ["--original", "/nowhere"],
+        ["--python", "/nowhere"],
         ["--rivals", "ours,nobody"],
         ["--only", "nothing"],
         ["--rounds", "0"],
