@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 PANELS = (
-    "submit/value",
-    "submit/sleep0",
-    "run/value",
-    "batch/value",
-    "map-unordered/value",
-    "map-ordered/value",
-    "sleeps",
+    ("submit/value", "time"),
+    ("submit/sleep0", "time"),
+    ("run/value", "time"),
+    ("batch/value", "time"),
+    ("map-unordered/value", "time"),
+    ("map-ordered/value", "time"),
+    ("sleeps", "cpu"),
 )
 WIDTH = 880
 COLUMN = 452
@@ -45,11 +45,7 @@ def save(path: str, runs: Sequence[Run], workloads: Sequence[Workload]) -> None:
 def draw(runs: Sequence[Run], workloads: Sequence[Workload]) -> Picture:
     run = runs[0]
     picture = Picture(WIDTH, f"What a job costs: {run.name}")
-    rows = {
-        row.workload: row
-        for row in run.rows([w for w in workloads if w.name in PANELS])
-        if row.metric == "time"
-    }
+    rows = {(row.workload, row.metric): row for row in run.rows(workloads)}
     tops = [0.0, 0.0]
     for name in PANELS:
         if name in rows:
@@ -68,7 +64,7 @@ def style(rival: str) -> str:
 
 def panel(picture: Picture, row: Row, left: float, top: float) -> float:
     """Draw the bars of a row, the shortest first; where the next panel may begin."""
-    picture.text(left, top + 16, row.title, "title")
+    picture.text(left, top + 16, row.title + (", CPU time" if row.metric == "cpu" else ""), "title")
     picture.text(left + PANEL, top + 16, f"{row.unit} per job", "muted end")
     figures = sorted(row.figures.items(), key=lambda item: item[1].median)
     most = figures[-1][1].median
