@@ -207,8 +207,13 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
     return stand_in_line(pool, job, std::move(waiter), std::move(arrival));
 }
 
-int truth(PyObject* object) noexcept {
-    return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object);
+/// The value of a flag. Guarantees: -1 with TypeError set if it is none: it was meant for something else.
+int flag(const char* name, PyObject* object) noexcept {
+    if (object == Py_True) return 1;
+    if (object == Py_False) return 0;
+    if (PyLong_Check(object)) return PyObject_IsTrue(object);
+    PyErr_Format(PyExc_TypeError, "%s must be True or False, got %R (%.200s)", name, object, Py_TYPE(object)->tp_name);
+    return -1;
 }
 
 }  // namespace
@@ -236,7 +241,8 @@ PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) no
     }
     PyObject* sink = args[2] == Py_None ? nullptr : args[2];
     Kind kind = Kind::wrong;
-    const int block = truth(args[1]);
+    const int block = flag("block", args[1]);
+    if (block < 0) refuse(pool, args[1]);  // another coroutine, perhaps
     if (block < 0 || !may_enter(pool, args[0], kind) || (sink != nullptr && !check_sink(pool, sink))) {
         return refuse(pool, args[0]);
     }
@@ -251,7 +257,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count
         return nullptr;
     }
     PyObject* awaitables = args[0];
-    const int more = truth(args[1]);
+    const int more = flag("more", args[1]);
     if (more < 0) return nullptr;
     Ref jobs = Ref::own(PyList_New(0));
     bool good = static_cast<bool>(jobs) && use_running_loop(pool);
@@ -269,7 +275,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count
     const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
     if (good && (more == 1 || (wanted > 0 && !make_way(pool, wanted)))) {
         PyErr_Format(pool->state->pool_full.get(),
-                     "the pool is full: no room for a batch of %zu jobs or more beside %zu running (limit %zu), %zu "
+                     "the pool is full: no room for %zu jobs or more beside %zu running (limit %zu), %zu "
                      "queued (limit %zu) and %zu waiting; wait for room, or raise the limits",
                      wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
                      pool->admission.max_queued(), pool->admission.waiting());
@@ -337,8 +343,9 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     }
     PyObject* object = args[0];
     PyObject* sink = args[2] == Py_None ? nullptr : args[2];
-    const int block = truth(args[1]);
+    const int block = flag("block", args[1]);
     Kind kind = Kind::wrong;
+    if (block < 0) refuse(pool, args[1]);
     if (block < 0 || !may_enter(pool, object, kind) || (sink != nullptr && !check_sink(pool, sink))) {
         return refuse(pool, object);
     }

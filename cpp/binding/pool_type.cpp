@@ -247,7 +247,7 @@ PyGetSetDef pool_members[] = {
     {"max_concurrency", get_max_concurrency, set_max_concurrency, "How many jobs may run at a time.", nullptr},
     {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.",
      nullptr},
-    {"running", get_running, nullptr, "How many jobs hold a slot.", nullptr},
+    {"running", get_running, nullptr, "How many jobs have a slot, or have lent it: those that wait for nested work count too.", nullptr},
     {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
     {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
     {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
 
 from nb_aiopool._ending import cancel_all_of, cancel_each
+from nb_aiopool._flags import check_flags
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -26,13 +27,22 @@ async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[as
     Guarantees: at most one coroutine is drawn ahead of what was accepted, unless `block=False` needs them all. On any
     error the coroutines that a list still holds are closed, and a generator is.
     """
+    try:
+        check_flags(block=block)
+    except TypeError:  # `batch_run(one, another)`, perhaps
+        _close_all(pool, (block,))
+        _close_all(pool, coros if type(coros) in (list, tuple) else (coros,))
+        raise
     if isinstance(coros, AsyncIterable):
         await _submit_async(pool, coros, block, futures)
     elif isinstance(coros, Iterable):
         await _submit_sync(pool, coros, block, futures)
     else:
         _close_all(pool, (coros,))
-        raise TypeError(f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__})")
+        raise TypeError(
+            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}): "
+            "put them in a list, [one, another]"
+        )
 
 
 async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futures: List[Any]) -> None:
