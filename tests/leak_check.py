@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import collections
 import gc
+import os
 import sys
+from pathlib import Path
 from typing import Any, Callable, Counter, Dict, Tuple
 
 from nb_aiopool import NbAioPool, PoolFull, _core
@@ -63,6 +65,15 @@ def measure() -> Tuple[Dict[str, int], Counter[str]]:
     counts["total"] = getattr(sys, "gettotalrefcount", int)()  # debug builds only
     counts["blocks"] = sys.getallocatedblocks()
     return counts, kinds
+
+
+def resident() -> int:
+    """How many bytes of memory the process has, or 0 where that cannot be told or means nothing."""
+    if not sys.platform.startswith("linux") or "asan" in os.environ.get("LD_PRELOAD", ""):
+        return 0
+    gc.collect()
+    with Path("/proc/self/statm").open(encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_rounds(once: Callable[[], Any], operations: int = N) -> None:

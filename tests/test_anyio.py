@@ -182,6 +182,26 @@ async def test_tools_of_anyio_that_list_tasks_work_while_a_pool_is_busy() -> Non
     pool, gate = NbAioPool(1, 1), Gate()
     job = pool.submit_nowait(gate.hold())
     await gate.reached(1)
-    assert anyio.get_running_tasks()
+    assert len(anyio.get_running_tasks()) >= 2
+    assert not any(info.has_pending_cancellation() for info in anyio.get_running_tasks())
+    await anyio.wait_all_tasks_blocked()  # the job waits, so nothing is about to happen
     gate.open()
     await job
+
+
+async def test_wait_all_tasks_blocked_waits_for_jobs_that_are_about_to_go_on() -> None:
+    pool, steps = NbAioPool(1, 5), []  # type: ignore[var-annotated]
+    release = asyncio.get_running_loop().create_future()
+
+    async def work(i: int) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        steps.append(i)
+        if i == 2:
+            await release
+
+    jobs = [pool.submit_nowait(work(i)) for i in range(3)]
+    await anyio.wait_all_tasks_blocked()
+    assert steps == [0, 1, 2]
+    release.set_result(None)
+    await asyncio.gather(*jobs)

@@ -259,3 +259,50 @@ async def test_a_block_of_its_own_pool_inside_a_job_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="own jobs"):
         await pool.submit_nowait(work())
     assert not pool.closed
+
+
+async def test_jobs_that_swallowed_an_earlier_cancellation_are_cancelled_when_the_block_is() -> None:
+    """Somebody has cancelled all other tasks, and the pool's jobs with them: that was another cancellation."""
+    swallowed: List[str] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            swallowed.append("once")
+        await asyncio.get_running_loop().create_future()
+
+    async def block() -> None:
+        async with NbAioPool(1) as pool:
+            await pool.submit(stubborn())
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.ensure_future(block())
+    await turns(3)
+    for other in asyncio.all_tasks():
+        if other not in (task, asyncio.current_task()):
+            other.cancel()
+    await turns(5)
+    assert swallowed == ["once"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+async def test_a_block_that_is_thrown_away_cancels_its_jobs_and_does_not_wait(at_the_end: bool) -> None:
+    nursed, pool = Nursed(), NbAioPool(1)
+
+    async def block() -> None:
+        async with pool:
+            await pool.submit(nursed.job())
+            if not at_the_end:
+                await asyncio.get_running_loop().create_future()
+
+    call: Any = block()
+    call.send(None)
+    await turns(3)
+    call.close()
+    assert pool.closed
+    await pool.join()
+    assert nursed.log == ["begun", "cancelled", "cleaned up"]

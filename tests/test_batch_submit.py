@@ -334,3 +334,46 @@ async def test_an_iterable_that_cannot_be_iterated_raises_its_own_error() -> Non
 
     with pytest.raises(InputError, match="not today"):
         await NbAioPool(1, 1).batch_submit(Bad())
+
+
+@pytest.mark.parametrize("way", ["batch_submit", "batch_run"])
+@pytest.mark.parametrize("change", ["limit", "cancel"])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_without_block_it_is_all_or_nothing_even_if_room_appears_while_the_input_is_drawn(
+    way: str, change: str, is_async: bool
+) -> None:
+    pool, gate, coros = NbAioPool(1, 1), Gate(), [value(i) for i in range(10)]
+    jobs = fill(pool, gate)
+
+    def inputs() -> Iterator[Any]:
+        for i, coro in enumerate(coros):
+            if i == 1 and change == "limit":
+                pool.max_queue_size = 5
+            elif i == 1:
+                jobs[1].cancel()
+            yield coro
+
+    async def async_inputs() -> AsyncIterator[Any]:
+        for coro in inputs():
+            yield coro
+
+    with pytest.raises(PoolFull):
+        await getattr(pool, way)(async_inputs() if is_async else inputs(), block=False)
+    assert pool.stats().submitted == 2
+    gate.open()
+    await pool.join()
+    for coro in coros:
+        coro.close()
+
+
+@pytest.mark.parametrize("way", ["batch_submit", "batch_run"])
+async def test_a_call_that_is_thrown_away_ends_at_once(way: str) -> None:
+    pool = NbAioPool(1, 1)
+    coros = [asyncio.sleep(3600) for _ in range(5)]
+    call: Any = getattr(pool, way)(coros)
+    call.send(None)
+    await turns(2)
+    call.close()
+    assert all(map(is_closed, coros[3:]))
+    await pool.shutdown(cancel=True)
+    assert accounting(pool)[:4] == (2, 0, 0, 2)

@@ -215,17 +215,18 @@ async def test_when_several_places_come_free_newcomers_get_what_the_line_leaves(
     (producer,) = await park(pool, append(log, "in line"))
     for job in queued:
         job.cancel()
-    with pytest.raises(PoolFull):
-        pool.submit_nowait(value())  # it would start before the producer, who has not come for its place yet
-    newcomers = [asyncio.ensure_future(pool.submit(append(log, i))) for i in range(2)]
+    cannot_wait = pool.submit_nowait(
+        append(log, "cannot wait")
+    )  # behind the producer, who has yet to come back
+    newcomers = [asyncio.ensure_future(pool.submit(append(log, 0)))]
     await turns(5)
-    newcomers.append(asyncio.ensure_future(pool.submit(append(log, 2))))
+    newcomers.append(asyncio.ensure_future(pool.submit(append(log, 1))))
     await turns(5)
-    assert [newcomer.done() for newcomer in newcomers] == [True, True, False]
+    assert [newcomer.done() for newcomer in newcomers] == [True, False]
     assert producer.done() and counts(pool) == {"running": 1, "queued": 3, "waiting": 1}
     gate.open()
-    await asyncio.gather(running, await producer, *[await newcomer for newcomer in newcomers])
-    assert log == ["in line", 0, 1, 2]
+    await asyncio.gather(running, await producer, cannot_wait, *[await newcomer for newcomer in newcomers])
+    assert log == ["in line", "cannot wait", 0, 1]
 
 
 async def test_once_the_line_has_its_places_newcomers_need_not_wait() -> None:
@@ -282,3 +283,78 @@ async def test_pools_do_not_share_their_limits() -> None:
     assert await other.run(value("free")) == "free"
     gate.open()
     await asyncio.gather(*jobs)
+
+
+@pytest.mark.parametrize("how", ["dropped", "closed", "thrown into"])
+async def test_a_producer_that_never_comes_back_holds_nobody_up(how: str) -> None:
+    """An interrupt, say, may come between the native call and the `await`."""
+    pool, gate = NbAioPool(1, 1), Gate()
+    jobs, coro = fill(pool, gate), value("never")
+    arrival: Any = pool._native_offer(coro, True, None)
+    assert pool.waiting == 1
+    if how == "closed":
+        arrival.close()
+    elif how == "thrown into":
+        with pytest.raises(KeyError):
+            arrival.throw(KeyError("stop"))
+    else:
+        del arrival
+    assert pool.waiting == 0 and is_closed(coro)
+    late = asyncio.ensure_future(pool.run(value("fine")))
+    gate.open()
+    assert await late == "fine"
+    await asyncio.gather(*jobs)
+
+
+def test_an_interrupt_while_a_producer_goes_to_the_line_leaves_nothing_there(script: Any) -> None:
+    script(
+        """
+        import asyncio, gc, sys, warnings
+        from nb_aiopool import NbAioPool
+
+        warnings.simplefilter("ignore")  # an interrupt may come before the pool has seen the coroutine
+
+        class Interrupt(Exception):
+            pass
+
+        async def value(result):
+            return result
+
+        async def main(stop_at):
+            pool, release, seen = NbAioPool(1, 1), asyncio.Event(), 0
+            jobs = [pool.submit_nowait(release.wait()) for _ in range(2)]
+
+            def trace(frame, event, arg):
+                nonlocal seen
+                if "nb_aiopool" not in frame.f_code.co_filename:
+                    return None
+                frame.f_trace_opcodes = True
+                seen += 1
+                if seen == stop_at:
+                    sys.settrace(None)
+                    raise Interrupt
+                return trace
+
+            sys.settrace(trace)
+            try:
+                await asyncio.wait_for(pool.submit(value(1)), 0.005)
+            except (Interrupt, asyncio.TimeoutError):
+                pass
+            finally:
+                sys.settrace(None)
+            gc.collect()  # the traceback holds what was interrupted
+            assert pool.waiting == 0, pool
+            release.set()
+            assert await asyncio.wait_for(pool.run(value(2)), 5) == 2
+            await asyncio.gather(*jobs)
+            return seen >= stop_at
+
+        async def every():
+            at = 1
+            while await main(at):
+                at += 1
+            assert at > 10, at
+
+        asyncio.run(every())
+        """
+    )

@@ -196,17 +196,20 @@ ATTACKS = {
                         loop.call_soon(gc.collect)
                     loop.call_soon(repr, jobs)
     """,
-    "jobs of one pool in another": """
+    "arrivals that are driven by hand": """
         def attack():
-            for name in ("_native_take_place", "_native_leave_line"):
-                one, two = fresh(), fresh()
-                job = fresh_job()
-                for pool in (one, two):
-                    answer = pool._native_offer(held(), True, None)
-                    for item in (job, *(answer if isinstance(answer, tuple) else (answer,))):
-                        call(getattr(one, name), item)
-                        call(getattr(two, name), item)
-                        call(getattr(one, name), item)
+            for first, second in itertools.product(("send", "throw", "close", "__next__"), repeat=2):
+                pool = NbAioPool(1, 1)
+                for _ in range(2):
+                    pool.submit_nowait(held())
+                arrival = pool._native_offer(held(), True, None)
+                for name in (first, second, "close", first):
+                    for args in ((), (None,), (ValueError,), (ValueError(), None, None, None)):
+                        call(getattr(arrival, name), *args)
+                iter(arrival), repr(arrival), arrival._job
+                del arrival
+            for type_ in (_core.Job, _core.Turn, _core.Arrival, _core.Pool, _core.Lineage):
+                call(delattr, type_, "_nb_aiopool_state")
     """,
     "copies": """
         def attack():

@@ -192,3 +192,31 @@ async def test_a_closed_pool_can_be_joined_while_it_drains_and_after() -> None:
     await joined
     assert await asyncio.gather(*jobs) == [0, 1]
     await pool.join()
+
+
+async def test_a_pool_that_comes_to_rest_while_join_is_about_to_wait() -> None:
+    """The loop's create_future() is other people's code, and so is the hash of what it makes."""
+    loop, pool = asyncio.get_running_loop(), NbAioPool(1)
+    jobs = [pool.submit_nowait(asyncio.sleep(3600)) for _ in range(2)]
+
+    class Treacherous(asyncio.Future):  # type: ignore[type-arg]
+        def __hash__(self) -> int:
+            for job in jobs:
+                job.cancel()
+            return object.__hash__(self)
+
+    other = asyncio.ensure_future(pool.join())
+    await turns(2)
+    waiter = Treacherous(loop=loop)
+    if not hasattr(loop, "__dict__"):  # uvloop's takes no attribute
+        await pool.shutdown(cancel=True)
+        await other
+        return
+    loop.create_future = lambda: waiter  # type: ignore[method-assign]
+    try:
+        joining = asyncio.ensure_future(pool.join())
+        await asyncio.sleep(0)
+    finally:
+        del loop.create_future  # type: ignore[method-assign]
+    await asyncio.wait_for(joining, 10)
+    await other

@@ -349,3 +349,23 @@ def test_a_runner_that_is_closed_ends_the_jobs_of_all_its_runs() -> None:
         assert pool.running == 2
     assert sorted(worker.log[2:]) == ["a cleaned up", "b cleaned up"]
     assert all(job.cancelled() for job in jobs)
+
+
+@pytest.mark.loop(
+    "asyncio", "eager", "uvloop"
+)  # in debug mode the jobs are tasks, and asyncio itself cancels each
+def test_asyncio_run_ends_though_a_job_waits_for_itself_through_a_gather(
+    run_loop: Any, reports: List[Any]
+) -> None:
+    pool, jobs = NbAioPool(1), []  # type: ignore[var-annotated]
+
+    async def waits_for_itself() -> None:
+        await asyncio.gather(jobs[0], return_exceptions=True)
+
+    async def main() -> None:
+        jobs.append(await pool.submit(waits_for_itself()))
+        await turns(3)
+
+    run_loop(main())
+    assert accounting(pool)[4:] == (0, 0)
+    reports.clear()

@@ -320,3 +320,45 @@ async def test_one_in_a_reference_cycle_is_ended_by_the_collector(ordered: bool)
     gc.collect()
     await turns(20)
     scene.check()
+
+
+def test_a_map_that_is_at_work_is_refused_in_another_loop() -> None:
+    pool, refused = NbAioPool(2), []
+
+    async def main() -> List[int]:
+        results = pool.map(value, range(20))
+        first = await results.__anext__()
+
+        def elsewhere() -> None:
+            for call in (results.__anext__, results.aclose, results.collect):
+                other: Any = call()
+                with pytest.raises(RuntimeError, match="another event loop"):
+                    asyncio.run(other)
+                refused.append(call)
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        while thread.is_alive():
+            await asyncio.sleep(0.001)
+        return [first, *[result async for result in results]]
+
+    assert asyncio.run(main()) == list(range(20)) and len(refused) == 3
+
+
+async def test_a_function_that_always_fails_gives_way_to_the_loop() -> None:
+    def broken(_: int) -> Any:
+        raise LookupError("no")
+
+    ticks, over = [], False
+
+    async def tick() -> None:
+        while not over:
+            ticks.append(1)
+            await asyncio.sleep(0)
+
+    ticking = asyncio.ensure_future(tick())
+    await turns(1)
+    results = await NbAioPool(1000, 1000).map(broken, range(1000), return_exceptions=True).collect()
+    over = True
+    await ticking
+    assert len(results) == 1000 and len(ticks) > 500

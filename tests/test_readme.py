@@ -99,12 +99,20 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def check_install(command: List[str]) -> None:
-    assert command == ["python", "-m", "pip", "install", "."]
-    assert (ROOT / "pyproject.toml").is_file()
+    assert command[:4] == ["python", "-m", "pip", "install"]
+    assert command[4:] in (["."], ['".[bench]"'])
+    assert re.search(r"^bench = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     # That it works is seen by whoever runs these tests: the test command does the same.
     test_command = (ROOT / "scripts" / "test").read_text(encoding="utf-8")
     assert re.search(r'-m pip install "\.\[test\]"', test_command)
     assert "./scripts/test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def check_benchmarks(command: List[str]) -> None:
+    assert command[:3] == ["python", "-m", "benchmarks"]
+    done = run_python(*command[1:], "--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout, "no workload has such a name"
 
 
 def check_program(command: List[str]) -> None:
@@ -133,7 +141,9 @@ def test_the_commands_of_a_console_block_exist(block: Block) -> None:
     for line in lines:
         assert line.startswith("$ ")
         for command in (part.split() for part in line[2:].split(" && ")):
-            if command[:2] == ["python", "-m"]:
+            if command[:3] == ["python", "-m", "benchmarks"]:
+                check_benchmarks(command)
+            elif command[:2] == ["python", "-m"]:
                 check_install(command)
             elif command[0] == "python":
                 check_program(command)

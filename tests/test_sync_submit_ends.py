@@ -17,7 +17,9 @@ from threads import ThreadGate, join, running, started, until
 FOREVER = 20
 
 
-def test_asyncio_run_that_ends_releases_threads_that_wait_for_room_or_for_a_result(run_loop: Callable[..., Any]) -> None:
+def test_asyncio_run_that_ends_releases_threads_that_wait(
+    run_loop: Callable[..., Any],
+) -> None:
     pool, errors, coro = NbAioPool(1, 1), [], value(3)
     ended = threading.Event()
 
@@ -111,7 +113,7 @@ def test_the_pool_may_be_used_in_the_next_loop(loop_factory: Callable[[], Any]) 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent to the process itself")
 @pytest.mark.parametrize("waits", ["for room", "for a result"])
 def test_an_interrupt_ends_the_wait_of_the_main_thread(waits: str, script: Callable[..., Any]) -> None:
-    script(
+    done = script(
         """
         import asyncio, os, signal, sys, threading, time
         from nb_aiopool import NbAioPool
@@ -156,11 +158,14 @@ def test_an_interrupt_ends_the_wait_of_the_main_thread(waits: str, script: Calla
         loop.close()
         """,
         waits,
-    ).stdout.strip() == "interrupted"
+    )
+    assert done.stdout.strip() == "interrupted"
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_the_interpreter_exits_with_threads_that_wait_for_room(daemon: bool, script: Callable[..., Any]) -> None:
+def test_the_interpreter_exits_with_threads_that_wait_for_room(
+    daemon: bool, script: Callable[..., Any]
+) -> None:
     script(
         """
         import asyncio, sys, threading, time
@@ -222,7 +227,9 @@ def test_in_a_child_process_the_pool_can_be_used_in_a_new_loop(script: Callable[
 
 @pytest.mark.limit(120)
 @pytest.mark.parametrize("how", ["fire", "ask"])
-def test_sixteen_threads_lose_nothing_and_run_nothing_twice(how: str, loop_factory: Callable[[], Any]) -> None:
+def test_sixteen_threads_lose_nothing_and_run_nothing_twice(
+    how: str, loop_factory: Callable[[], Any]
+) -> None:
     each, count = (10_000 if how == "fire" else 500), 16
     ran = [bytearray(each) for _ in range(count)]
     pool, wrong = NbAioPool(50, 100), []

@@ -82,14 +82,8 @@ class ThreadGate:
 
     async def hold(self, result: Any = None) -> Any:
         self.arrived += 1
-        loop = asyncio.get_running_loop()
         while not self._open.is_set():
-            waiter = loop.create_future()
-            handle = loop.call_later(0.001, lambda: waiter.done() or waiter.set_result(None))
-            try:
-                await waiter
-            finally:
-                handle.cancel()
+            await asyncio.sleep(0.001)  # to wait for a thread without being called by it
         return result
 
     def open(self) -> None:

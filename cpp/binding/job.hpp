@@ -40,6 +40,7 @@ struct Job {
     bool registered;   // in asyncio.all_tasks (debug mode)
     bool accepted;     // by the pool, at some time
     bool sink_is_of_thread;
+    bool step_due;     // the loop has been asked to make its next step
     bool woken;        // what it waited for is done; it waits for a slot to go on
 };
 
@@ -102,6 +103,9 @@ void fail_job(Job* job) noexcept;
 
 /// As Task.cancel. Guarantees: 1 or 0; -1 with an exception set.
 int cancel_job(Job* job, PyObject* message) noexcept;
+
+/// Cancels a job although what it waits for does not let itself be cancelled: it waits no longer.
+void cancel_by_force(Job* job) noexcept;
 
 /// Passes a cancellation on to the future that the job waits for. Guarantees: as cancel_job.
 int cancel_waited(Job* job) noexcept;

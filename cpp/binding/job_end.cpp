@@ -2,10 +2,10 @@
 //
 // The order is always the same: the state machine first, so that the pool's counts are right before any other code can
 // look at them; then the futures; then the coroutine; and only then whatever the freed room allows.
+#include "binding/arrival.hpp"
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
-#include "binding/thread_entrance.hpp"
 
 namespace nbaio {
 namespace {
@@ -158,6 +158,7 @@ int cancel_one(Job* job, PyObject* message) noexcept {
     request_cancel(job, message);
     if (job->woken) {
         // It only waits for its slot, and need not any more.
+        job->woken = false;
         job->must_cancel = true;
         want_step(job);
         return 1;
@@ -243,6 +244,13 @@ int cancel_job(Job* job, PyObject* message) noexcept {
     if (answer != 0 || !before || !has_begun(job_of(before.get())->entry)) return answer;
     job_of(before.get())->must_cancel = true;
     return 1;
+}
+
+void cancel_by_force(Job* job) noexcept {
+    PyObject* future = is_under_way(job->entry) && !job->stepping ? job->waits_on : nullptr;
+    if (future == nullptr) return;
+    const Ref alive = Ref::share(job->self), waited = Ref::share(future);
+    if (break_circle(job, waited.get()) < 0) report(job->pool, "could not cancel a job", job->self);
 }
 
 void leave_line(Job* job) noexcept {

@@ -50,9 +50,6 @@ private:
 
 // -- Callbacks that make a step -------------------------------------------------------------------------------------
 
-/// Whether a callback may step the job now. A job that was ended behind the callback's back is left alone.
-bool waits_for_step(const Job* job) noexcept { return is_under_way(job->entry); }
-
 /// The callback of the future that the job waits for. asyncio calls it in the job's context.
 PyObject* wake_up(PyObject* self, PyObject* future) noexcept;
 PyMethodDef wake_up_def = {"job_wake_up", wake_up, METH_O, nullptr};
@@ -64,7 +61,7 @@ PyMethodDef resume_def = {"job_step", resume, METH_NOARGS, nullptr};
 PyObject* resume(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(as_object(job_of(self)->pool));
     Job* job = job_of(self);
-    if (!waits_for_step(job)) return new_none();
+    if (!job->step_due || !is_under_way(job->entry)) return new_none();  // somebody else has made the step, or ended it
     return step_job(job) ? new_none() : nullptr;
 }
 
@@ -82,10 +79,22 @@ void throw_later(Job* job, Ref exception) noexcept {
     want_step(job);
 }
 
+/// Whether the job waits for what a future tells now. A callback may come late: for a wait that has ended otherwise, or for
+/// a job that was ended behind its back.
+bool is_awaited(Job* job, PyObject* future) noexcept {
+    if (!is_under_way(job->entry) || job->step_due || job->woken || job->waits_on == nullptr) return false;
+    if (future == job->waits_on) return true;
+    // One that stands for another may call back with that.
+    const Ref awaited = Ref::share(job->waits_on);
+    const Ref done = call_method(awaited.get(), job->state->done.get());
+    if (!done) PyErr_Clear();
+    return done.get() == Py_True && job->waits_on == awaited.get();
+}
+
 PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
     Job* job = job_of(self);
     const Exclusive exclusive(as_object(job->pool));
-    if (!waits_for_step(job)) return new_none();
+    if (!is_awaited(job, future)) return new_none();
     State* state = job->state;
     job->pool->producer_budget.renew();  // the loop had its turn
     if (job->stepping) {
@@ -216,10 +225,14 @@ bool end_raised(Job* job, Ref exception) noexcept {
 }  // namespace
 
 void want_step(Job* job) noexcept {
+    if (job->step_due || job->entry.place == Place::ready) return;
     PoolObject* pool = job->pool;
     // In a pass of the pump the next pass is scheduled when this one ends, so it comes after everything that the job
     // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
-    if (!pool->in_pass && call_soon_in_context(job, &resume_def)) return;
+    if (!pool->in_pass && call_soon_in_context(job, &resume_def)) {
+        job->step_due = true;
+        return;
+    }
     if (PyErr_Occurred() != nullptr && !defer_interrupt()) {
         report(pool, "could not schedule the next step of a job", job->self);
     }
@@ -245,7 +258,7 @@ bool step_job(Job* job) noexcept {
     Ref loop = Ref::share(pool->loop);
 
     if (job->entry.place != Place::running) go_on(pool, job->entry);
-    job->woken = false;
+    job->woken = job->step_due = false;
 
     Ref value;
     Ref exception;

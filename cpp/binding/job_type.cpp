@@ -339,7 +339,7 @@ PyTypeObject* make_job_type(State* state) noexcept {
     const Py_ssize_t base_size = state->future_type->tp_basicsize;
     const Py_ssize_t offset = (base_size + alignment - 1) / alignment * alignment;
     PyType_Spec spec = {"nb_aiopool._core.Job", static_cast<int>(offset + Py_ssize_t{sizeof(Job)}), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, job_slots};
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | immutable_type, job_slots};
     Ref bases = Ref::own(PyTuple_Pack(1, state->future_type));
     if (!bases) return nullptr;
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.get()));

@@ -135,13 +135,13 @@ PyObject* breaker(PyObject* self, PyObject*) noexcept {
     pool->still_pauses = begun == pool->begun_before ? pool->still_pauses + 1 : 0;
     pool->begun_before = begun;
     const bool any = pool->still_pauses != 0 && pool->still_pauses % pauses_until_trusted == 0;
-    const Ref all = everything_of(pool);
+    const Ref all = objects_at(pool, {Place::running, Place::lending, Place::returning});
     if (!all) return nullptr;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
         Entry& entry = entry_of(pool, PyList_GET_ITEM(all.get(), i));
         if (entry.place == Place::returning && is_woken(entry)) {
-            if (is_overdue(entry) && !wake_holder(pool, entry)) return nullptr;
             arm_breaker(pool);
+            if (is_overdue(entry) && !wake_holder(pool, entry)) return nullptr;
         } else if (entry.place == Place::running || entry.place == Place::lending) {
             look_after(pool, entry, any);
             if (PyErr_Occurred() != nullptr) {

@@ -21,7 +21,7 @@ void forget_ended(Lineage* lineage) noexcept {
 void lineage_dealloc(PyObject* self) noexcept {
     PyTypeObject* type = Py_TYPE(self);
     PyObject* next = as_object(std::exchange(reinterpret_cast<Lineage*>(self)->parent, nullptr));
-    PyObject_Free(self);
+    PyObject_Del(self);
     Py_DECREF(type);
     while (next != nullptr && Py_REFCNT(next) == 1) {
         PyObject* parent = as_object(std::exchange(reinterpret_cast<Lineage*>(next)->parent, nullptr));
@@ -38,7 +38,8 @@ PyType_Slot lineage_slots[] = {{Py_tp_doc, const_cast<char*>("Which job of a poo
 }  // namespace
 
 PyTypeObject* make_lineage_type(State*) noexcept {
-    PyType_Spec spec = {"nb_aiopool._core.Lineage", static_cast<int>(sizeof(Lineage)), 0, Py_TPFLAGS_DEFAULT,
+    PyType_Spec spec = {"nb_aiopool._core.Lineage", static_cast<int>(sizeof(Lineage)), 0,
+                        Py_TPFLAGS_DEFAULT | immutable_type,
                         lineage_slots};
     PyObject* type = PyType_FromSpec(&spec);
     if (type != nullptr) reinterpret_cast<PyTypeObject*>(type)->tp_new = nullptr;  // made by the pool alone

@@ -3,8 +3,6 @@
 
 #include "binding/state.hpp"
 
-namespace {
-
 // Before 3.13 sub-interpreters are refused (see _interpreter.py): 3.12.1 ends with a corrupted heap after them.
 #if PY_VERSION_HEX >= 0x030D0000
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used(), pybind11::multiple_interpreters::per_interpreter_gil()) {
@@ -18,5 +16,3 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     });
     if (!state->load() || !nbaio::add_types(state, module.ptr(), owner.ptr())) throw pybind11::error_already_set();
 }
-
-}  // namespace

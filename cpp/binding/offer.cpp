@@ -75,4 +75,25 @@ Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noex
     return job;
 }
 
+bool make_way(PoolObject* pool, std::size_t count) noexcept {
+    Admission& admission = pool->admission;
+    if (admission.spare_room() < count) return false;
+    while (Entry* entry = admission.admit_next()) welcome(pool, *entry);
+    while (Entry* entry = admission.at(Place::granted).front()) {
+        Job* job = job_of(*entry);
+        Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
+        admission.confirm(*entry);
+        note_accepted(pool, job);
+    }
+    return admission.welcomes() && admission.room() >= count;
+}
+
+int flag(const char* name, PyObject* object) noexcept {
+    if (object == Py_True) return 1;
+    if (object == Py_False) return 0;
+    if (PyLong_Check(object)) return PyObject_IsTrue(object);
+    PyErr_Format(PyExc_TypeError, "%s must be True or False, got %R (%.200s)", name, object, Py_TYPE(object)->tp_name);
+    return -1;
+}
+
 }  // namespace nbaio

@@ -27,4 +27,11 @@ bool serves_closed_pool(PoolObject* pool) noexcept;
 /// made here is closed, on failure.
 Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noexcept;
 
+/// For a newcomer that cannot wait: lets in all who came earlier, producers that only rest among them, if there is room for
+/// them and `count` more. Guarantees: true if the newcomers may be accepted now.
+bool make_way(PoolObject* pool, std::size_t count) noexcept;
+
+/// The value of a flag. Guarantees: -1 with TypeError set if it is none: it was meant for something else.
+int flag(const char* name, PyObject* object) noexcept;
+
 }  // namespace nbaio

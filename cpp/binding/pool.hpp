@@ -1,6 +1,8 @@
 // The native side of NbAioPool: the admission state machine, bound to an event loop.
 #pragma once
 
+#include <initializer_list>
+
 #include "binding/python.hpp"
 #include "binding/running_loop.hpp"
 #include "binding/spare_lineage.hpp"
@@ -38,6 +40,7 @@ struct PoolObject {
     bool breaker_armed;
     bool pump_scheduled;
     bool in_pass;
+    bool cancelling_all;
     bool debug;
     bool closed;
 };
@@ -93,11 +96,16 @@ bool defer_interrupt() noexcept;
 /// coro.close(); errors are reported.
 void close_coroutine(PoolObject* pool, PyObject* coro) noexcept;
 
+/// A list of the Jobs and Turns at some places. Null with an exception set on failure.
+Ref objects_at(PoolObject* pool, std::initializer_list<Place> places) noexcept;
+
 /// A list of all Jobs and Turns, first those that wait to come in, then those queued, then those that run. Null with an
 /// exception set on failure.
 Ref everything_of(PoolObject* pool) noexcept;
 
 PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept;
+/// Whether nothing of the pool happens before something else does: all its jobs wait.
+PyObject* pool_is_blocked(PyObject* self, PyObject*) noexcept;
 PyObject* pool_bind(PyObject* self, PyObject*) noexcept;
 
 // -- The pump (pool_pump.cpp) ---------------------------------------------------------------------------------------
@@ -138,7 +146,8 @@ void register_job(PoolObject* pool, Job* job) noexcept;
 
 PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;
 PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
-PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept;
+/// (list, more): accepts all, or none if there is no room for them or there is `more` than fits.
+PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 /// Raises TypeError if this is nothing that a pool can run.
 PyObject* pool_check(PyObject* self, PyObject* awaitable) noexcept;
 
@@ -147,8 +156,6 @@ PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept;
 
 /// How many jobs the pool would accept now.
 PyObject* pool_room(PyObject* self, PyObject*) noexcept;
-PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept;
-PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept;
 /// The lineage of the code that calls, or None.
 PyObject* pool_lineage(PyObject* self, PyObject*) noexcept;
 /// The lineage of the code that a context was copied from, or None.

@@ -1,5 +1,6 @@
 // The ways into the pool. Each call is the whole truth about one offer: it accepts, refuses with an error and a closed
 // coroutine, or says that the producer must wait. The coroutines of pool.py only do the waiting.
+#include "binding/arrival.hpp"
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/lineage.hpp"
@@ -69,23 +70,23 @@ PyObject* accept(PoolObject* pool, Ref job) noexcept {
     return new_ref(entrant->sink);
 }
 
-/// The answer to a producer that must wait: its job, which stands in line, and the future that says when to come back.
-PyObject* stand_in_line(PoolObject* pool, Ref job, Ref waiter) noexcept {
+/// The answer to a producer that must wait: its arrival.
+PyObject* stand_in_line(PoolObject* pool, const Ref& job, Ref waiter, Ref arrival) noexcept {
     Job* entrant = job_of(job.get());
-    entrant->waits_on = new_ref(waiter.get());
+    entrant->waits_on = waiter.release();
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
     pool->admission.stand_in_line(entrant->entry, true);
     own_job(entrant);
     want_slot(entrant);
-    return PyTuple_Pack(2, job.get(), waiter.get());
+    return arrival.release();
 }
 
 /// The same for a producer that is a job of the pool: what it submits is accepted, in its own slot if there is no other,
 /// and it waits for a slot to go on; or it only rests, and goes on with the next pass. Requires: the holder can lend, and
 /// has no slot waiter.
-PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waiter) noexcept {
-    slot_waiter_of(holder) = new_ref(waiter.get());
+PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Ref waiter, Ref arrival) noexcept {
+    slot_waiter_of(holder) = waiter.release();
     Entry& entry = job_of(job.get())->entry;
     if (pool->admission.welcomes()) {
         pool->admission.accept(entry);
@@ -97,44 +98,31 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, Ref job, Ref waite
     note_accepted(pool, job_of(job.get()));
     if (job_of(job.get())->sink != nullptr) want_slot(job_of(job.get()));
     if (holder.place == Place::returning) want_slot_back(pool, holder);
-    return PyTuple_Pack(2, job.get(), waiter.get());
+    return arrival.release();
 }
 
-/// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or what stand_in_line() answers, or
-/// null with an exception set and the coroutine closed.
+/// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or an Arrival to await for it, or null
+/// with an exception set and the coroutine closed.
 PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink) noexcept {
     const Ref loop = Ref::share(pool->loop);
     const bool rests = block && producers_must_rest(pool);
-    if (!block && !pool->admission.welcomes()) return refuse_full(pool, object);
+    if (!block && pool->admission.spare_room() == 0) return refuse_full(pool, object);
     Ref job = make_job(pool, object, kind, sink);
     if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
     if (sink != nullptr && !watch_sink(job_of(job.get()))) return refuse(pool, job_of(job.get())->coro);
     // Only now: all of the above can run other code.
     if (!is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
-    if (!rests && pool->admission.welcomes()) return accept(pool, std::move(job));
+    const bool may_come_in = block ? !rests && pool->admission.welcomes() : make_way(pool, 1);
+    if (may_come_in) return accept(pool, std::move(job));
     if (!block) return refuse_full(pool, job_of(job.get())->coro);
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
-    if (!waiter || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
+    Ref arrival = waiter ? new_arrival(pool, job.get(), waiter.get()) : Ref();
+    if (!arrival || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     Entry* holder = holder_inside(pool);
     if (holder != nullptr && Admission::can_lend(*holder) && slot_waiter_of(*holder) == nullptr) {
-        return accept_from_inside(pool, *holder, std::move(job), std::move(waiter));
+        return accept_from_inside(pool, *holder, job, std::move(waiter), std::move(arrival));
     }
-    return stand_in_line(pool, std::move(job), std::move(waiter));
-}
-
-/// Guarantees: false with TypeError or ValueError set.
-bool is_own_job(PoolObject* pool, PyObject* object) noexcept {
-    if (Py_TYPE(object) != pool->state->job_type) {
-        PyErr_Format(PyExc_TypeError, "a Job is required, got %R", object);
-        return false;
-    }
-    const PoolObject* owner = job_of(object)->pool;  // null once it has ended
-    if (owner != nullptr && owner != pool) PyErr_SetString(PyExc_ValueError, "the Job belongs to another pool");
-    return owner == nullptr || owner == pool;
-}
-
-int truth(PyObject* object) noexcept {
-    return object == Py_True ? 1 : object == Py_False ? 0 : PyObject_IsTrue(object);
+    return stand_in_line(pool, job, std::move(waiter), std::move(arrival));
 }
 
 }  // namespace
@@ -162,20 +150,24 @@ PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) no
     }
     PyObject* sink = args[2] == Py_None ? nullptr : args[2];
     Kind kind = Kind::wrong;
-    const int block = truth(args[1]);
+    const int block = flag("block", args[1]);
+    if (block < 0) refuse(pool, args[1]);  // another coroutine, perhaps
     if (block < 0 || !may_enter(pool, args[0], kind) || (sink != nullptr && !check_sink(pool, sink))) {
         return refuse(pool, args[0]);
     }
     return offer(pool, args[0], kind, block == 1, sink);
 }
 
-PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
+PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     const Exclusive exclusive(self);
     PoolObject* pool = pool_of(self);
-    if (!PyList_CheckExact(awaitables)) {
-        PyErr_SetString(PyExc_TypeError, "_native_offer_all() takes a list");
+    if (count != 2 || !PyList_CheckExact(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "_native_offer_all() takes a list, and whether there is more");
         return nullptr;
     }
+    PyObject* awaitables = args[0];
+    const int more = flag("more", args[1]);
+    if (more < 0) return nullptr;
     Ref jobs = Ref::own(PyList_New(0));
     bool good = static_cast<bool>(jobs) && use_running_loop(pool);
     const Ref loop = Ref::share(pool->loop);
@@ -190,9 +182,9 @@ PyObject* pool_offer_all(PyObject* self, PyObject* awaitables) noexcept {
     good = good && (PyList_GET_SIZE(jobs.get()) == 0 || schedule_pump(pool));
     good = good && is_still_bound(pool, loop.get());
     const std::size_t wanted = good ? static_cast<std::size_t>(PyList_GET_SIZE(jobs.get())) : 0;
-    if (wanted > 0 && (!pool->admission.welcomes() || pool->admission.room() < wanted)) {
+    if (good && (more == 1 || (wanted > 0 && !make_way(pool, wanted)))) {
         PyErr_Format(pool->state->pool_full.get(),
-                     "the pool is full: no room for a batch of %zu jobs or more beside %zu running (limit %zu), %zu "
+                     "the pool is full: no room for %zu jobs or more beside %zu running (limit %zu), %zu "
                      "queued (limit %zu) and %zu waiting; wait for room, or raise the limits",
                      wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
                      pool->admission.max_queued(), pool->admission.waiting());
@@ -230,45 +222,7 @@ PyObject* pool_discard(PyObject* self, PyObject* closable) noexcept {
 
 PyObject* pool_room(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
-    const Admission& admission = pool_of(self)->admission;
-    const std::size_t room = admission.welcomes() ? admission.room() : 0;
-    return PyLong_FromSize_t(room);
-}
-
-PyObject* pool_take_place(PyObject* self, PyObject* waiting_job) noexcept {
-    const Exclusive exclusive(self);
-    PoolObject* pool = pool_of(self);
-    if (!is_own_job(pool, waiting_job)) return nullptr;
-    Job* job = job_of(waiting_job);
-    if (job->entry.place == Place::granted) {
-        Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
-        pool->admission.confirm(job->entry);
-        note_accepted(pool, job);
-        if (job->sink != nullptr) want_slot(job);
-        settle_flow(pool);
-        return new_none();
-    }
-    if (job->entry.place == Place::line) {
-        leave_line(job);
-        PyErr_SetString(PyExc_RuntimeError, "a producer came back before it was admitted");
-        return nullptr;
-    }
-    const bool was_cancelled = job->sink != nullptr;  // by its future=, see sink_done
-    if (job->accepted || was_cancelled) return new_none();
-    PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down while this call waited for room");
-    return nullptr;
-}
-
-PyObject* pool_leave_line(PyObject* self, PyObject* waiting_job) noexcept {
-    const Exclusive exclusive(self);
-    if (!is_own_job(pool_of(self), waiting_job)) return nullptr;
-    Job* job = job_of(waiting_job);
-    if (is_outside_door(job->entry)) {
-        leave_line(job);
-    } else if (job->entry.place == Place::queued || job->entry.place == Place::starting) {
-        take_back_job(job);
-    }
-    return new_none();
+    return PyLong_FromSize_t(pool_of(self)->admission.spare_room());
 }
 
 PyObject* pool_lineage(PyObject* self, PyObject*) noexcept {
@@ -304,8 +258,9 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     }
     PyObject* object = args[0];
     PyObject* sink = args[2] == Py_None ? nullptr : args[2];
-    const int block = truth(args[1]);
+    const int block = flag("block", args[1]);
     Kind kind = Kind::wrong;
+    if (block < 0) refuse(pool, args[1]);
     if (block < 0 || !may_enter(pool, object, kind) || (sink != nullptr && !check_sink(pool, sink))) {
         return refuse(pool, object);
     }
@@ -318,7 +273,7 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
         Ref outcome = Ref::own(run_now(pool, object, wrap, rests, as_guest));
         if (outcome || PyErr_Occurred() != nullptr) return outcome.release();
     }
-    if (block == 0 && !pool->admission.welcomes()) return refuse_full(pool, object);
+    if (block == 0 && pool->admission.spare_room() == 0) return refuse_full(pool, object);
 
     // Behind those that came earlier, as a job of its own that the caller awaits.
     Ref job = make_job(pool, object, kind, sink);
@@ -327,7 +282,7 @@ PyObject* pool_run(PyObject* self, PyObject* const* args, Py_ssize_t count) noex
     Entry& entry = job_of(job.get())->entry;
     Ref turn = turn_for_job(pool, job.get());
     if (!turn || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
-    if (pool->admission.welcomes()) {
+    if (block == 0 ? make_way(pool, 1) : pool->admission.welcomes()) {
         pool->admission.accept(entry);
         own_job(job_of(job.get()));
         note_accepted(pool, job_of(job.get()));

@@ -214,18 +214,19 @@ void close_coroutine(PoolObject* pool, PyObject* coro) noexcept {
     if (!call_method(coro, pool->state->close.get())) report(pool, "a coroutine failed to close", coro);
 }
 
-Ref everything_of(PoolObject* pool) noexcept {
+Ref objects_at(PoolObject* pool, std::initializer_list<Place> places) noexcept {
     Ref all = Ref::own(PyList_New(0));
-    const auto add = [&](Place place) noexcept {
+    for (const Place place : places) {
         for (Entry* entry = pool->admission.at(place).front(); all && entry != nullptr; entry = entry->next) {
             if (PyList_Append(all.get(), static_cast<PyObject*>(entry->owner)) < 0) all.reset();
         }
-    };
-    add(Place::line);
-    add(Place::granted);
-    add(Place::queued);
-    for (const Place place : Admission::begun_or_starting) add(place);
+    }
     return all;
+}
+
+Ref everything_of(PoolObject* pool) noexcept {
+    return objects_at(pool, {Place::line, Place::granted, Place::queued, Place::starting, Place::ready, Place::running,
+                             Place::lending, Place::returning, Place::repaid});
 }
 
 PyObject* pool_bind(PyObject* self, PyObject*) noexcept {
@@ -236,6 +237,18 @@ PyObject* pool_bind(PyObject* self, PyObject*) noexcept {
 PyObject* pool_is_inside(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     return PyBool_FromLong(is_inside(reinterpret_cast<PoolObject*>(self)));
+}
+
+PyObject* pool_is_blocked(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(self);
+    const auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (pool->executing != nullptr || pool->admission.has_work()) Py_RETURN_FALSE;
+    for (Entry* entry = pool->admission.at(Place::running).front(); entry != nullptr; entry = entry->next) {
+        if (entry->kind != job_entry) continue;  // a Turn is driven by a task, which is asked itself
+        const Job* job = job_of(*entry);
+        if (job->waits_on == nullptr || job->step_due || job->woken) Py_RETURN_FALSE;
+    }
+    Py_RETURN_TRUE;
 }
 
 PyObject* pool_abandon(PyObject* self, PyObject*) noexcept {

@@ -1,8 +1,8 @@
 // The pump: the one callback through which the pool starts and resumes jobs, and what follows from room and rest.
+#include "binding/arrival.hpp"
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
-#include "binding/thread_entrance.hpp"
 
 namespace nbaio {
 namespace {
@@ -116,6 +116,11 @@ void settle_flow(PoolObject* pool) noexcept {
     if (!wakes && !pool->admission.has_work()) return;
     RaisedAside aside;
     Ref alive = Ref::share(as_object(pool));
+    if (!on_own_loop(pool)) {
+        // Futures may be settled in the loop's own thread only: the pass does the rest.
+        if (!schedule_pump(pool)) report_unless_closed(pool, "could not schedule the pool's next pass");
+        return;
+    }
     while (Entry* entry = pool->admission.admit_next()) welcome(pool, *entry);
     if (pool->admission.has_work() && !schedule_pump(pool)) {
         report_unless_closed(pool, "could not schedule the pool's next pass");
@@ -177,8 +182,10 @@ PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
         pool->idle_waiters = PyDict_New();
         if (pool->idle_waiters == nullptr) return nullptr;
     }
-    if (PyDict_SetItem(pool->idle_waiters, waiter.get(), Py_None) < 0) return nullptr;
-    return waiter.release();
+    const Ref waiters = Ref::share(pool->idle_waiters);
+    if (PyDict_SetItem(waiters.get(), waiter.get(), Py_None) < 0) return nullptr;
+    // Any of this may have run code that brought the pool to rest.
+    return pool->idle_waiters == waiters.get() && !pool->admission.idle() ? waiter.release() : new_none();
 }
 
 PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept {

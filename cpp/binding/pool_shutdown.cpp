@@ -24,6 +24,29 @@ bool is_busy_for(const PoolObject* pool, const PyObject* guard) noexcept {
     return pool->guard == guard && !pool->admission.idle();
 }
 
+/// Guarantees: false with an exception set, and nothing done, if there is no memory.
+bool cancel_everything(PoolObject* pool) noexcept {
+// Producers first, so that none is admitted into a place that is freed here; then what has not begun.
+    Ref all = everything_of(pool);
+    if (!all) return false;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
+        PyObject* item = PyList_GET_ITEM(all.get(), i);
+        if (Py_TYPE(item) == pool->state->turn_type) {
+            auto* turn = reinterpret_cast<Turn*>(item);
+            if (turn->entry.place != Place::outside) cancel_turn(turn);
+            continue;
+        }
+        Job* job = job_of(item);
+        if (is_outside_door(job->entry)) {
+            refuse_waiting(pool, job);
+        } else if (job->entry.place != Place::outside && cancel_job(job, nullptr) < 0) {
+            report(pool, "could not cancel a job", item);
+            cancel_by_force(job);  // whoever waits for all to end must not wait for ever
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
 PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept {
@@ -66,23 +89,12 @@ PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
-    // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
-    Ref all = everything_of(pool);
-    if (!all) return nullptr;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
-        PyObject* item = PyList_GET_ITEM(all.get(), i);
-        if (Py_TYPE(item) == pool->state->turn_type) {
-            auto* turn = reinterpret_cast<Turn*>(item);
-            if (turn->entry.place != Place::outside) cancel_turn(turn);
-            continue;
-        }
-        Job* job = job_of(item);
-        if (is_outside_door(job->entry)) {
-            refuse_waiting(pool, job);
-        } else if (job->entry.place != Place::outside && cancel_job(job, nullptr) < 0) {
-            report(pool, "could not cancel a job", item);
-        }
-    }
+    // To cancel is to run code, which may ask for the same. Level upon level of it would double the work each time.
+    if (pool->cancelling_all) return new_none();
+    pool->cancelling_all = true;
+    const bool done = cancel_everything(pool);
+    pool->cancelling_all = false;
+    if (!done) return nullptr;
     have_pass(pool);
     return new_none();
 }

@@ -86,8 +86,8 @@ void pool_dealloc(PyObject* self) noexcept {
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
     PyObject_GC_UnTrack(self);
     PyTypeObject* type = Py_TYPE(self);
+    close_handle(pool_of(self));  // first: whoever comes through it would revive the pool
     pool_clear(self);
-    close_handle(pool_of(self));
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -228,13 +228,11 @@ PyMethodDef pool_methods[] = {
     {"_native_offer", as_function(pool_offer), METH_FASTCALL, "_native_offer($self, coro, block, future, /)\n--\n\n"},
     {"_native_offer_from_thread", as_function(pool_offer_from_thread), METH_FASTCALL,
      "_native_offer_from_thread($self, coro, block, future, loop, /)\n--\n\n"},
-    {"_native_park", as_function(pool_park), METH_FASTCALL, "_native_park($self, job, seconds, /)\n--\n\n"},
-    {"_native_offer_all", pool_offer_all, METH_O, "_native_offer_all($self, coros, /)\n--\n\n"},
+    {"_native_offer_all", as_function(pool_offer_all), METH_FASTCALL,
+     "_native_offer_all($self, coros, more, /)\n--\n\n"},
     {"_native_check", pool_check, METH_O, "_native_check($self, awaitable, /)\n--\n\n"},
     {"_native_discard", pool_discard, METH_O, "_native_discard($self, closable, /)\n--\n\n"},
     {"_native_room", pool_room, METH_NOARGS, "_native_room($self, /)\n--\n\n"},
-    {"_native_take_place", pool_take_place, METH_O, "_native_take_place($self, job, /)\n--\n\n"},
-    {"_native_leave_line", pool_leave_line, METH_O, "_native_leave_line($self, job, /)\n--\n\n"},
     {"_native_lineage", pool_lineage, METH_NOARGS, "_native_lineage($self, /)\n--\n\n"},
     {"_native_lineage_in", pool_lineage_in, METH_O, "_native_lineage_in($self, context, /)\n--\n\n"},
     {"_native_want", as_function(pool_want), METH_FASTCALL, "_native_want($self, future, lineage, /)\n--\n\n"},
@@ -247,6 +245,7 @@ PyMethodDef pool_methods[] = {
     {"_native_drop_queued", pool_drop_queued, METH_NOARGS, "_native_drop_queued($self, /)\n--\n\n"},
     {"_native_cancel_guarded", pool_cancel_guarded, METH_O, "_native_cancel_guarded($self, guard, /)\n--\n\n"},
     {"_native_cancel_all", pool_cancel_all, METH_NOARGS, "_native_cancel_all($self, /)\n--\n\n"},
+    {"_native_is_blocked", pool_is_blocked, METH_NOARGS, "_native_is_blocked($self, /)\n--\n\n"},
     {"_native_is_inside", pool_is_inside, METH_NOARGS, "_native_is_inside($self, /)\n--\n\n"},
     {"_native_abandon", pool_abandon, METH_NOARGS, "_native_abandon($self, /)\n--\n\n"},
     {"_native_ending", pool_ending, METH_NOARGS, "_native_ending($self, /)\n--\n\n"},
@@ -258,7 +257,7 @@ PyGetSetDef pool_members[] = {
     {"max_concurrency", get_max_concurrency, set_max_concurrency, "How many jobs may run at a time.", nullptr},
     {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.",
      nullptr},
-    {"running", get_running, nullptr, "How many jobs hold a slot.", nullptr},
+    {"running", get_running, nullptr, "How many jobs have a slot, or have lent it: those that wait for nested work count too.", nullptr},
     {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
     {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
     {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
@@ -282,7 +281,7 @@ PyType_Slot pool_slots[] = {{Py_tp_doc, const_cast<char*>("The native side of Nb
 
 PyTypeObject* make_pool_type(State*) noexcept {
     PyType_Spec spec = {"nb_aiopool._core.Pool", static_cast<int>(sizeof(PoolObject)), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, pool_slots};
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | immutable_type, pool_slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 

@@ -164,6 +164,13 @@ private:
 
 enum class Step { returned, yielded, raised };
 
+/// A flag for types whose attributes cannot be set, nor deleted.
+#if PY_VERSION_HEX >= 0x030A0000
+constexpr unsigned int immutable_type = Py_TPFLAGS_IMMUTABLETYPE;
+#else
+constexpr unsigned int immutable_type = 0;
+#endif
+
 /// If StopIteration is set, takes it and stores its value.
 inline bool take_stop_iteration(Ref& value) noexcept {
     if (PyErr_Occurred() == nullptr) {

@@ -1,5 +1,6 @@
 #include "binding/state.hpp"
 
+#include "binding/arrival.hpp"
 #include "binding/job.hpp"
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
@@ -111,6 +112,7 @@ bool State::load() noexcept {
 bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
     state->lineage_type = make_lineage_type(state);
     state->turn_type = make_turn_type(state);
+    state->arrival_type = make_arrival_type(state);
     state->job_type = make_job_type(state);
     state->pool_type = make_pool_type(state);
     const struct {
@@ -118,6 +120,7 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
         PyTypeObject* type;
     } types[] = {{"Lineage", state->lineage_type},
                  {"Turn", state->turn_type},
+                 {"Arrival", state->arrival_type},
                  {"Job", state->job_type},
                  {"Pool", state->pool_type}};
     for (const auto& entry : types) {
@@ -126,6 +129,8 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
         // Whoever holds a type, or an instance of it, holds the state.
         if (PyDict_SetItemString(entry.type->tp_dict, "_nb_aiopool_state", owner) < 0) return false;
         PyType_Modified(entry.type);
+        // What cannot be made immutable may lose the attribute again, by `del`: then the state lives for ever.
+        if (immutable_type == 0) Py_INCREF(owner);
         // The state refers to its types without owning them: they own it.
         Ref owned = Ref::own(object);
         if (PyObject_SetAttrString(module, entry.name, object) < 0) return false;

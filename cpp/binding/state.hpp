@@ -17,6 +17,7 @@ struct State {
     // The types.
     PyTypeObject* job_type = nullptr;
     PyTypeObject* turn_type = nullptr;
+    PyTypeObject* arrival_type = nullptr;
     PyTypeObject* pool_type = nullptr;
     PyTypeObject* lineage_type = nullptr;
 

@@ -12,14 +12,8 @@ namespace nbaio {
 
 struct PoolObject;
 
-/// (coro, block, future, loop): accepts a job whose outcome a ThreadFuture gets. Guarantees: None if it was accepted, the
-/// Job if it stands in line; else an exception, and the coroutine is closed.
+/// (coro, block, future, loop): accepts a job whose outcome a ThreadFuture gets. Guarantees: None if it was accepted, an
+/// Arrival to park in if it stands in line; else an exception, and the coroutine is closed.
 PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
-
-/// (job, seconds): sleeps until that job, which stands in line, has left it. Guarantees: False if the time was over before.
-PyObject* pool_park(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
-
-/// Wakes the thread that waits with a job, if `waiter` is what it sleeps on. Guarantees: false if it is something else.
-bool wake_thread(PyObject* waiter) noexcept;
 
 }  // namespace nbaio

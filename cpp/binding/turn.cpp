@@ -323,7 +323,7 @@ PyType_Slot turn_slots[] = {{Py_tp_doc, const_cast<char*>("What a call of pool.r
 
 PyTypeObject* make_turn_type(State*) noexcept {
     PyType_Spec spec = {"nb_aiopool._core.Turn", static_cast<int>(sizeof(Turn)), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, turn_slots};
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | immutable_type, turn_slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 

@@ -52,6 +52,12 @@ public:
         return taken < capacity ? capacity - taken : 0;
     }
 
+    /// How much room is left when everybody who came earlier has got some.
+    [[nodiscard]] std::size_t spare_room() const noexcept {
+        const std::size_t all = room(), wanted = at(Place::line).size();
+        return all > wanted ? all - wanted : 0;
+    }
+
     /// Whether a newcomer may be accepted: there is room, and nobody who came earlier is still outside.
     [[nodiscard]] bool welcomes() const noexcept {
         return at(Place::line).empty() && at(Place::granted).empty() && room() > 0;

@@ -163,6 +163,7 @@ public:
         same("slots_used()", core_.slots_used(), model_.slots_used());
         same("free_slots()", core_.free_slots(), model_.free_slots());
         same("room()", core_.room(), model_.room());
+        same("spare_room()", core_.spare_room(), model_.spare_room());
         same("welcomes()", core_.welcomes(), model_.welcomes());
         same("can_begin()", core_.can_begin(), model_.can_begin());
         same("can_admit()", core_.can_admit(), model_.can_admit());

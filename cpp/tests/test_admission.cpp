@@ -92,6 +92,22 @@ TEST_SUITE("newcomers") {
         CHECK(scene.admission.welcomes());
     }
 
+    TEST_CASE("what room is spare, those in line and those with a kept place do not need") {
+        Scene scene(1, 2);
+        CHECK(scene.admission.spare_room() == 3);
+        scene.line_up("a");
+        CHECK(scene.admission.spare_room() == 2);
+        scene.admit_all();
+        CHECK(scene.admission.spare_room() == 2);
+        scene.line_up("bcd");
+        CHECK(scene.admission.spare_room() == 0);
+        scene.admission.confirm(scene['a']);
+        CHECK(scene.admission.spare_room() == 0);
+        scene.admission.withdraw(scene['d']);
+        scene.admission.withdraw(scene['c']);
+        CHECK(scene.admission.spare_room() == 1);
+    }
+
     TEST_CASE("a newcomer may begin at once next to entries that run or gave way") {
         Scene scene(3, 1);
         scene.run("ab");

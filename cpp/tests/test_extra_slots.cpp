@@ -30,6 +30,16 @@ struct Chain : Scene {
     }
 };
 
+/// Two slots: c has that of a, and the other is free.
+struct FreeSlot : Scene {
+    FreeSlot() noexcept : Scene(2, 1) {
+        run("ab");
+        accept("c");
+        lend('a', 'c');
+        finish("b");
+    }
+};
+
 TEST_SUITE("extra slots") {
     TEST_CASE("a lender that goes on without its slot has an extra one, and its borrower still owes it the other") {
         Scene scene(1, 2);
@@ -81,11 +91,7 @@ TEST_SUITE("extra slots") {
     }
 
     TEST_CASE("a lender that goes on without its slot takes a free one if there is one, until its own comes back") {
-        Scene scene(2, 1);
-        scene.run("ab");
-        scene.accept("c");
-        scene.lend('a', 'c');
-        scene.finish("b");
+        FreeSlot scene;
         REQUIRE(scene.admission.free_slots() == 1);
         scene.go_on('a');
         CHECK(Admission::has_extra_slot(scene['a']));
@@ -209,11 +215,7 @@ TEST_SUITE("return an extra slot") {
     }
 
     TEST_CASE("an extra slot within the limit goes to the next that needs one") {
-        Scene scene(2, 2);
-        scene.run("ab");
-        scene.accept("c");
-        scene.lend('a', 'c');
-        scene.finish("b");
+        FreeSlot scene;
         scene.go_on('a');
         scene.accept("d");
         REQUIRE(scene.in(Place::queued) == "d");
@@ -251,11 +253,7 @@ TEST_SUITE("write a loan off") {
     }
 
     TEST_CASE("a lender takes a free slot if there is one, and then no slot is too many") {
-        Scene scene(2, 1);
-        scene.run("ab");
-        scene.accept("c");
-        scene.lend('a', 'c');
-        scene.finish("b");
+        FreeSlot scene;
         scene.admission.write_off_loan(scene['a']);
         CHECK(scene.admission.slots_used() == 2);
         scene.accept("d");
@@ -294,11 +292,7 @@ TEST_SUITE("want a slot back") {
     }
 
     TEST_CASE("a free slot is given to it at once, and the other is left to the borrower") {
-        Scene scene(2, 1);
-        scene.run("ab");
-        scene.accept("c");
-        scene.lend('a', 'c');
-        scene.finish("b");
+        FreeSlot scene;
         REQUIRE(scene.admission.free_slots() == 1);
         scene.admission.want_back(scene['a']);
         CHECK(scene.in(Place::repaid) == "a");

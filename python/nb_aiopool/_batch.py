@@ -7,7 +7,8 @@ import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
 
-from nb_aiopool._ending import cancel_all_of
+from nb_aiopool._ending import cancel_all_of, cancel_each
+from nb_aiopool._flags import check_flags
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -26,13 +27,22 @@ async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[as
     Guarantees: at most one coroutine is drawn ahead of what was accepted, unless `block=False` needs them all. On any
     error the coroutines that a list still holds are closed, and a generator is.
     """
+    try:
+        check_flags(block=block)
+    except TypeError:  # `batch_run(one, another)`, perhaps
+        _close_all(pool, (block,))
+        _close_all(pool, coros if type(coros) in (list, tuple) else (coros,))
+        raise
     if isinstance(coros, AsyncIterable):
         await _submit_async(pool, coros, block, futures)
     elif isinstance(coros, Iterable):
         await _submit_sync(pool, coros, block, futures)
     else:
         _close_all(pool, (coros,))
-        raise TypeError(f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__})")
+        raise TypeError(
+            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}): "
+            "put them in a list, [one, another]"
+        )
 
 
 async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futures: List[Any]) -> None:
@@ -43,13 +53,14 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
             for coro in source:
                 futures.append(await pool.submit(coro))
         else:
-            room = pool._native_room()
+            more = False
             for coro in source:
                 drawn.append(coro)
                 pool._native_check(coro)
-                if len(drawn) > room:
+                more = len(drawn) > pool._native_room()
+                if more:
                     break  # enough to know that not all fit: the input may have no end
-            futures.extend(pool._native_offer_all(drawn))
+            futures.extend(pool._native_offer_all(drawn, more))
     except BaseException:
         _close_all(pool, drawn)
         _close_rest(pool, source)
@@ -64,15 +75,18 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
             async for coro in source:
                 futures.append(await pool.submit(coro))
         else:
+            more = False
             async for coro in source:
                 drawn.append(coro)
                 pool._native_check(coro)
-                if len(drawn) > pool._native_room():
+                more = len(drawn) > pool._native_room()
+                if more:
                     break
-            futures.extend(pool._native_offer_all(drawn))
-    except BaseException:
+            futures.extend(pool._native_offer_all(drawn, more))
+    except BaseException as error:
         _close_all(pool, drawn)
-        await _aclose(source)
+        if not isinstance(error, GeneratorExit):  # then there is no waiting any more
+            await _aclose(source)
         raise
 
 
@@ -108,6 +122,9 @@ async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: 
     futures: List[asyncio.Future[Any]] = []
     try:
         await submit_each(pool, coros, block, futures)
+    except GeneratorExit:  # there is no waiting any more
+        cancel_each(futures)
+        raise
     except BaseException:
         await cancel_all_of(pool, futures)
         raise

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Optional
 
+from nb_aiopool._flags import check_flags
 from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
     from nb_aiopool._core import Pool
 
 
+_FOR_EVER = 1e9  # seconds; loops do not take much larger numbers
+
+
 async def shutdown(pool: Pool, wait: bool, cancel: bool, timeout: Optional[float]) -> None:
     """Close the pool; cancel its jobs at once or after `timeout` seconds; wait until all have ended."""
+    check_flags(wait=wait, cancel=cancel)
     _check_timeout(timeout)
     if wait:
         refuse_inside(pool, "shutdown(wait=True)")
@@ -20,7 +25,7 @@ async def shutdown(pool: Pool, wait: bool, cancel: bool, timeout: Optional[float
     if cancel:
         pool._native_cancel_all()
     timer = None
-    if timeout is not None and not cancel:
+    if timeout is not None and not cancel and timeout < _FOR_EVER:
         timer = asyncio.get_running_loop().call_later(timeout, pool._native_cancel_all)
     if wait:
         try:
@@ -69,6 +74,13 @@ async def cancel_and_wait(pool: Pool) -> None:
     await outlast(lambda: wait_idle(pool), pool._native_cancel_all)
 
 
+def cancel_without_waiting(pool: Pool) -> None:
+    """Close the pool and cancel its jobs, for a caller that is thrown away and cannot wait any more."""
+    if pool._native_loop is asyncio._get_running_loop():
+        pool._native_close()
+        pool._native_cancel_all()
+
+
 async def wait_for_all(futures: Iterable[asyncio.Future[Any]]) -> None:
     """Wait until all futures are done, whatever else happens to the caller: its cancellation is theirs."""
     left = [future for future in futures if not future.done()]
@@ -78,11 +90,12 @@ async def wait_for_all(futures: Iterable[asyncio.Future[Any]]) -> None:
         if left:
             await asyncio.wait(left)
 
-    def cancel() -> None:
-        for future in left:
-            future.cancel()
+    await outlast(wait, lambda: cancel_each(left))
 
-    await outlast(wait, cancel)
+
+def cancel_each(futures: Iterable[asyncio.Future[Any]]) -> None:
+    for future in futures:
+        future.cancel()
 
 
 async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> None:
@@ -92,8 +105,7 @@ async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> N
     """
     futures = list(futures)
     if not all_were_cancelled(pool):
-        for future in futures:
-            future.cancel()
+        cancel_each(futures)
     try:
         await wait_for_all(futures)
     finally:

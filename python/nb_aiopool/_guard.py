@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Type
@@ -43,11 +44,10 @@ class Guard(_Future):
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop, jobs_are_tasks: bool) -> None:
         super().__init__(loop=loop)
         self._pool = weakref.ref(pool)
-        self._name = f"Guard of {pool!r}"
+        self._name: Optional[str] = None
         self._jobs_are_tasks = jobs_are_tasks
         self._coro = _jobs_of_a_pool()
-        self.was_cancelled = False
-        self.submitted_before = 0
+        self.cancelled_with: Optional[CancelledTogether] = None
 
     def done(self) -> bool:
         pool = self._pool()
@@ -57,8 +57,7 @@ class Guard(_Future):
         pool = self._pool()
         if pool is None or self.done():
             return False
-        self.was_cancelled = True
-        self.submitted_before = _native()._native_counts(pool)[0]
+        self.cancelled_with = CancelledTogether(self.get_loop(), pool)
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
             _native()._native_cancel_guarded(pool, self)
@@ -96,16 +95,35 @@ class Guard(_Future):
         return self._coro
 
     def get_name(self) -> str:
-        return self._name
+        return self._name or f"the jobs of a pool, Guard-{id(self):x}"
 
     def set_name(self, value: object) -> None:
         self._name = str(value)
+
+    def get_context(self) -> contextvars.Context:
+        return contextvars.copy_context()
+
+    # What they find is that it is not being cancelled, and whether anything of the pool is about to happen.
+
+    _must_cancel = False
+    _log_destroy_pending = False
+
+    @property
+    def _fut_waiter(self) -> Optional[asyncio.Future[None]]:
+        pool = self._pool()
+        return self if pool is not None and _native()._native_is_blocked(pool) else None
+
+    def cancelling(self) -> int:
+        return 0
+
+    def uncancel(self) -> int:
+        return 0
 
     def get_stack(self, *, limit: int | None = None) -> List[FrameType]:  # noqa: ARG002  # pyright: ignore[reportUnusedParameter]
         return []
 
     def print_stack(self, *, limit: int | None = None, file: Any = None) -> None:  # noqa: ARG002  # pyright: ignore[reportUnusedParameter]
-        print(f"<{self._name}: no stack>", file=file)
+        print(f"<{self.get_name()}: no stack>", file=file)
 
 
 def _jobs_of_a_pool() -> Iterator[None]:
@@ -113,17 +131,51 @@ def _jobs_of_a_pool() -> Iterator[None]:
     yield
 
 
-def all_were_cancelled(pool: Pool) -> bool:
-    """Whether all tasks were cancelled, as `asyncio.run` does at its end, and the pool's jobs with them.
+class CancelledTogether:
+    """Who was cancelled along with a pool's jobs when all tasks were, as `asyncio.run` does at its end.
 
-    Whoever was cancelled along with them must not cancel them again: that would interrupt their cleanup.
+    Whoever was must not cancel the jobs again: that would interrupt their cleanup. A later cancellation is another one.
     """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> None:
+        self._submitted = _native()._native_counts(pool)[0]
+        self._tasks: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._is_over = False
+        # By the loop's next turn all tasks have been told, and none that waits has gone on.
+        loop.call_soon(self._look_around, loop)
+
+    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_over = True
+        for task in asyncio.all_tasks(loop):
+            if _is_being_cancelled(task):
+                self._tasks.add(task)
+
+    def includes(self, task: Any, pool: Pool) -> bool:
+        if self._submitted != _native()._native_counts(pool)[0]:
+            return False  # there are jobs that nobody has cancelled
+        if not self._is_over:
+            return True
+        known = task in self._tasks
+        self._tasks.discard(task)
+        return known
+
+
+def _is_being_cancelled(task: Any) -> bool:
+    while task is not None and not task.done():
+        if getattr(task, "_must_cancel", False) or getattr(task, "cancelling", int)():
+            return True
+        waiter = getattr(task, "_fut_waiter", None)
+        if waiter is task:
+            return False
+        task = waiter
+    return task is not None and task.cancelled()
+
+
+def all_were_cancelled(pool: Pool) -> bool:
+    """Return whether the calling task was cancelled along with the pool's jobs. It answers once."""
     guard = _guard_of(pool)
-    return (
-        guard is not None
-        and guard.was_cancelled
-        and guard.submitted_before == _native()._native_counts(pool)[0]
-    )
+    together = None if guard is None else guard.cancelled_with
+    return together is not None and together.includes(asyncio.current_task(), pool)
 
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:

@@ -64,6 +64,11 @@ class MapIterator(Generic[R]):
             raise TypeError("the inputs of this map do not tell how long they are")
         return max(self._total - self._handed_out, 0)
 
+    def __repr__(self) -> str:
+        state = "ended" if self._run.stopped else "running" if self._handed_out else "not started"
+        left = "" if self._total == UNKNOWN else f", {len(self)} results left"
+        return f"<{type(self).__name__} {state}, {self._handed_out} results handed out{left}>"
+
     def __bool__(self) -> bool:
         return True
 

@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, List, Optional, Set, Tuple, Union
 
+from nb_aiopool._core import Arrival
 from nb_aiopool._ending import raise_any, wait_for_all
-from nb_aiopool._entrance import come_in
 from nb_aiopool._guard import all_were_cancelled
 
 if TYPE_CHECKING:
-    from nb_aiopool._core import Job, Lineage
+    from nb_aiopool._core import Lineage
     from nb_aiopool.pool import NbAioPool
 
 __all__ = ["UNKNOWN", "MapRun"]
@@ -58,7 +58,7 @@ class MapRun:
         self._feeder: Optional[asyncio.Task[None]] = None
         self._failures: List[BaseException] = []  # what ended the input, if it was not its end
         self._exhausted = False
-        self._in_line: Optional[Job[Any]] = None  # the job that the feeder waits with
+        self._in_line: Optional[asyncio.Future[Any]] = None  # the job that the feeder waits with
         self._lineage: Optional[Lineage] = None  # of the code that takes the results
         self._has_changed_hands = False  # since it began
         self._result_waiter: Optional[asyncio.Future[None]] = None
@@ -68,6 +68,7 @@ class MapRun:
 
     async def next(self) -> Any:
         """Return the next result, or raise the exception in its place, or StopAsyncIteration."""
+        self._refuse_other_loop()
         try:
             while not self.stopped:
                 if self._inputs:
@@ -90,6 +91,14 @@ class MapRun:
             raise
         await self.stop()
         raise StopAsyncIteration
+
+    def _refuse_other_loop(self) -> None:
+        if (
+            self._loop is not None
+            and asyncio.get_running_loop() is not self._loop
+            and not self._loop.is_closed()
+        ):
+            raise RuntimeError(f"this map is at work in another event loop ({self._loop!r}): use it there")
 
     def _hand_out(self) -> Any:
         job = self._jobs.popleft() if self._ordered else self._ready.popleft()
@@ -194,6 +203,7 @@ class MapRun:
             raise
         except BaseException as error:  # noqa: BLE001  # it takes the place of the item's result
             self._add(_failed(error))
+            await asyncio.sleep(0)  # no submit has given way to the loop
             return
         if self.stopped:  # by the function
             _discard(self._pool, coro)
@@ -208,13 +218,12 @@ class MapRun:
         if self._submit_of_subclass is not None:
             return await self._submit_of_subclass(coro)
         handle = self._pool._native_offer(coro, True, None)
-        if not isinstance(handle, tuple):
+        if not isinstance(handle, Arrival):
             return handle
-        self._in_line, admitted = handle
+        self._in_line = handle._job
         self._note_want(self._in_line)
         try:
-            await come_in(self._pool, self._in_line, admitted)
-            return self._in_line
+            return await handle
         finally:
             self._in_line = None
 
@@ -275,6 +284,7 @@ class MapRun:
 
         One of the map's own jobs or inputs does not wait: that would be for itself.
         """
+        self._refuse_other_loop()
         self._cancel()
         if asyncio.current_task() not in self._left:
             await wait_for_all(self._left)

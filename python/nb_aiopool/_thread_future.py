@@ -48,7 +48,7 @@ class ThreadFuture(_Future):
     _exception: Optional[BaseException] = None
     _job: Optional[Job[Any]] = None
     _unseen: Optional[Unseen] = None
-    _settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
+    settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
 
     def __init__(self) -> None:
         """Do nothing: see `__getattr__`."""
@@ -57,10 +57,10 @@ class ThreadFuture(_Future):
         if name not in _MADE_LATER:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with _looking:
-            made = threading.Condition() if name == "_condition" else []
+            made: Any = threading.Condition() if name == "_condition" else []
             return self.__dict__.setdefault(name, made)
 
-    # -- What the job tells, in the loop's thread ------------------------------------------------------------------------
+    # -- What the job tells, in the loop's thread --------------------------------------------------------------------
 
     def _job_succeeded(self, result: Any) -> None:
         self._job = None
@@ -92,7 +92,7 @@ class ThreadFuture(_Future):
         if self._state == "CANCELLED":
             self.set_running_or_notify_cancel()
 
-    # -- What threads ask ------------------------------------------------------------------------------------------------
+    # -- What threads ask --------------------------------------------------------------------------------------------
 
     def cancel(self) -> bool:
         """Cancel the job, also one that runs. Return False if it has ended."""
@@ -131,7 +131,9 @@ class ThreadFuture(_Future):
             try:
                 return ask(max(0.0, min(left, _PATIENCE)))
             except concurrent.futures.TimeoutError as error:
-                if error is self._exception or left <= _PATIENCE and deadline is not None and not self.done():
+                if error is self._exception or (
+                    left <= _PATIENCE and deadline is not None and not self.done()
+                ):
                     raise
                 if job is not None and not self.done():
                     _thread_waits.end_if_dead(job)
@@ -149,7 +151,7 @@ def _refuse_own_loop(job: Job[Any]) -> None:
         )
 
 
-# -- A future that the caller brings ----------------------------------------------------------------------------------------
+# -- A future that the caller brings ---------------------------------------------------------------------------------
 
 
 def check_given(pool: Pool, coro: Any, future: Any) -> None:

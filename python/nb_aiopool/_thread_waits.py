@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import thread as _thread_pool
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
 
 from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
+from nb_aiopool.errors import PoolStopped
 
 if TYPE_CHECKING:
     import concurrent.futures
 
-    from nb_aiopool._core import Job, Lineage, Pool
+    from nb_aiopool._core import Arrival, Job, Lineage, Pool
     from nb_aiopool._thread_future import ThreadFuture
 
 __all__ = ["announce", "end_if_dead", "tell_loop", "wait_for_place"]
 
+_LOOP_ENDED = "the event loop ended while this thread waited for room in the pool"
 _PATIENCE = 0.05  # seconds between two looks for signals, and whether there is a loop to wait for
-_RUN_WORK_ITEM = _thread_pool._WorkItem.run.__code__  # pyright: ignore[reportPrivateUsage]
+_RUN_WORK_ITEM = _thread_pool._WorkItem.run.__code__  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
 
 
-def wait_for_place(pool: Pool, job: Job[Any], future: ThreadFuture) -> None:
+def wait_for_place(pool: Pool, arrival: Arrival[Any], future: ThreadFuture) -> None:
     """Sleep until a job that stands in line is accepted. Raise if it will not be."""
     try:
-        announce(job, future)
-        while not pool._native_park(job, _PATIENCE):
+        announce(arrival._job, future)
+        while not arrival._park(_PATIENCE):
             if _is_dead(pool):
-                raise RuntimeError("the event loop ended while this thread waited for room in the pool")
-    except BaseException:
-        pool._native_leave_line(job)
-        raise
-    if not future.cancelled():  # by another thread, that is, and its owner is to see that
-        pool._native_take_place(job)
+                raise RuntimeError(_LOOP_ENDED)
+    except PoolStopped:
+        if _is_dead(pool):
+            raise RuntimeError(_LOOP_ENDED) from None
+        if not future.cancelled():  # by another thread, that is, and its owner is to see that
+            raise
+    finally:
+        arrival.close()
 
 
 def tell_loop(job: Job[Any], callback: Callable[..., Any], *args: Any) -> None:
@@ -56,17 +60,17 @@ def _is_dead(pool: Pool) -> bool:
         return True
     # One that does not run may run again, but not if its thread is gone.
     thread = pool._native_loop_thread
-    return not loop.is_running() and thread != 0 and thread not in sys._current_frames()
+    return not loop.is_running() and thread != 0 and thread not in sys._current_frames()  # pyright: ignore[reportPrivateUsage]
 
 
-# -- A job that waits for a thread that waits for the pool ------------------------------------------------------------------
+# -- A job that waits for a thread that waits for the pool -----------------------------------------------------------
 
 
 def announce(job: Job[Any], future: ThreadFuture) -> None:
-    """If a job of the pool waits for what this thread does, let it lend its slot to the one that this thread waits for."""
+    """If a job of the pool waits for what this thread does, let it lend its slot to what this thread waits for."""
     if job._place == "running":
         return
-    future._settles = settles = _work_of_this_thread()
+    future.settles = settles = _work_of_this_thread()
     if settles is not None:
         # In the loop: whoever has this work done may have yet to say that it waits for it.
         tell_loop(job, _note_caller, job, settles)
@@ -81,12 +85,12 @@ def _note_caller(job: Job[Any], work: concurrent.futures.Future[Any]) -> None:
 
 def _work_of_this_thread() -> Optional[concurrent.futures.Future[Any]]:
     """Return the future that this thread of a ThreadPoolExecutor settles when it is done with its present work."""
-    frame = sys._getframe(1)
+    frame: Optional[FrameType] = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         if frame.f_code is _RUN_WORK_ITEM:
             future: concurrent.futures.Future[Any] = frame.f_locals["self"].future
             return future
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 
@@ -94,7 +98,8 @@ def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Opti
     """Return the lineage of the code that called `run_in_executor()`: it made the callbacks of the future it got."""
     for future in _futures_behind(work):
         for callback in items_of(attribute_of(future, "_callbacks")):
-            lineage = pool._native_lineage_in(callback[1]) if type(callback) is tuple else None
+            context: Any = callback[1] if type(callback) is tuple else None
+            lineage = pool._native_lineage_in(context)
             if lineage is not None:
                 return lineage
     return None

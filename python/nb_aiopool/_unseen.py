@@ -1,4 +1,4 @@
-"""Exceptions of jobs that nobody asks for: a `concurrent.futures.Future` keeps them to itself, and the pool does not."""
+"""Exceptions of jobs that nobody asks for: a `concurrent.futures.Future` keeps them to itself, the pool does not."""
 
 from __future__ import annotations
 

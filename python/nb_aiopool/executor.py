@@ -45,7 +45,9 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         self._work = Work(_new_pool(size, max_queue_size), LoopThread(loop))
         weakref.finalize(self, self._work.close).atexit = False  # the work sees to the exit itself
 
-    def submit(self, func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> Future[T]:
+    def submit(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any
+    ) -> Future[T]:
         """Start `func(*args, **kwargs)`, and return the future of its result.
 
         While `size` jobs run and as many as the queue holds wait, the calling thread waits; the loop's own thread gets
@@ -56,8 +58,7 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
             raise PoolStopped(work.closed_because)
         if not _is_async(func):
             raise TypeError(
-                f"an async function is required, got {func!r} ({type(func).__name__}): "
-                "a ThreadPoolExecutor runs any other"
+                f"an async function is required, got {func!r} ({type(func).__name__}); a ThreadPoolExecutor runs others"
             )
         try:
             return work.pool.sync_submit(func(*args, **kwargs), loop=work.home.loop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -12,20 +11,23 @@ from typing import (
     Callable,
     Iterable,
     List,
+    Literal,
     NamedTuple,
     Optional,
     TypeVar,
     Union,
+    overload,
 )
 
 from nb_aiopool import _batch, _core, _ending
-from nb_aiopool._entrance import come_in
+from nb_aiopool._flags import check_flags
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
 from nb_aiopool._thread_future import ThreadFuture, check_given, pass_on
 from nb_aiopool._thread_waits import wait_for_place
 
 if TYPE_CHECKING:
+    import concurrent.futures
     from types import TracebackType
     from typing import Type
 
@@ -34,6 +36,7 @@ __all__ = ["NbAioPool", "PoolStats"]
 T = TypeVar("T")
 Self = TypeVar("Self", bound="NbAioPool")
 _Turn = _core.Turn
+_Arrival = _core.Arrival
 
 
 class PoolStats(NamedTuple):
@@ -57,6 +60,7 @@ class NbAioPool(_core.Pool):
     """
 
     def __init__(self, max_concurrency: int = 100, max_queue_size: int = 1000) -> None:
+        """Make a pool. It needs no running loop; it belongs to the loop of its first use, and while idle may move."""
         super().__init__(max_concurrency, max_queue_size)
 
     async def submit(
@@ -64,14 +68,12 @@ class NbAioPool(_core.Pool):
     ) -> asyncio.Future[T]:
         """Submit a job and return its future, waiting while the pool is full.
 
-        With `block=False` a full pool raises PoolFull. With `future`, that future gets the outcome and is returned.
+        `coro` is a coroutine or any other awaitable. With `block=False` a full pool raises PoolFull. With `future`,
+        that future gets the outcome and is returned; cancelling it cancels the job. A pool that was shut down raises
+        PoolStopped.
         """
         handle = self._native_offer(coro, block, future)
-        if type(handle) is not tuple:
-            return handle  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-        job, admitted = handle
-        await come_in(self, job, admitted)
-        return job if future is None else future
+        return await handle if isinstance(handle, _Arrival) else handle
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
@@ -101,6 +103,24 @@ class NbAioPool(_core.Pool):
         await _batch.submit_each(self, coros, block, futures)
         return futures
 
+    @overload
+    async def batch_run(
+        self,
+        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        block: bool = True,
+        *,
+        return_exceptions: Literal[False] = False,
+    ) -> List[T]: ...
+
+    @overload
+    async def batch_run(
+        self,
+        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        block: bool = True,
+        *,
+        return_exceptions: bool,
+    ) -> List[Union[T, BaseException]]: ...
+
     async def batch_run(
         self,
         coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
@@ -110,10 +130,30 @@ class NbAioPool(_core.Pool):
     ) -> List[Any]:
         """Run every job of an iterable, and return their results in its order.
 
-        The first exception is raised, as by `asyncio.gather`, or all are returned with `return_exceptions=True`.
-        Cancelling the caller cancels the jobs.
+        Once all of them are submitted, the first exception is raised, as by `asyncio.gather`, and the other jobs go on;
+        with `return_exceptions=True` all are returned. To stop at the first failure use `map`. Cancelling the caller
+        cancels the jobs.
         """
+        check_flags(return_exceptions=return_exceptions)
         return await _batch.run_each(self, coros, block, return_exceptions)
+
+    @overload
+    def map(
+        self,
+        func: Callable[..., Awaitable[T]],
+        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        ordered: bool = True,
+        return_exceptions: Literal[False] = False,
+    ) -> MapIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[..., Awaitable[T]],
+        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        ordered: bool = True,
+        return_exceptions: bool,
+    ) -> MapIterator[Union[T, BaseException]]: ...
 
     def map(
         self,
@@ -121,17 +161,20 @@ class NbAioPool(_core.Pool):
         *iterables: Union[Iterable[Any], AsyncIterable[Any]],
         ordered: bool = True,
         return_exceptions: bool = False,
-    ) -> MapIterator[T]:
+    ) -> MapIterator[Any]:
         """Call `func(*items)` for the items of the iterables, and yield the results as an asynchronous iterator.
 
         Results come in the order of the input, or with `ordered=False` as they are ready. An exception is raised in
-        its place and ends the map, or is yielded with `return_exceptions=True`. The iterables are drawn from as the
-        pool has room and results are taken. `await pool.map(...).collect()` returns a list.
+        its place and ends the map; with `return_exceptions=True` those of the jobs, CancelledError too, are yielded.
+        The iterables are drawn from as the pool has room and results are taken: `max_concurrency + max_queue_size`
+        items are out at most. `await pool.map(...).collect()` returns a list; `aclose()` ends it early, and `len()`
+        tells how many results are left, if the inputs tell.
 
         Example:
             async for page in pool.map(fetch, urls):
                 print(len(page))
         """
+        check_flags(ordered=ordered, return_exceptions=return_exceptions)
         own_submit = None if type(self).submit is NbAioPool.submit else self.submit
         run = MapRun(
             self,
@@ -161,13 +204,16 @@ class NbAioPool(_core.Pool):
         if future is not None:
             check_given(self, coro, future)
         outcome = ThreadFuture()
-        job = self._native_offer_from_thread(coro, block, outcome, loop)
-        if job is not None:
-            wait_for_place(self, job, outcome)
+        arrival = self._native_offer_from_thread(coro, block, outcome, loop)
+        if arrival is not None:
+            wait_for_place(self, arrival, outcome)
         return outcome if future is None else pass_on(outcome, future)
 
     async def join(self) -> None:
-        """Wait until nothing is queued or running. The pool stays open."""
+        """Wait until nothing is queued or running. The pool stays open.
+
+        Inside one of the pool's own jobs it raises RuntimeError.
+        """
         self._native_bind()
         _ending.refuse_inside(self, "join()")
         await _ending.wait_idle(self)
@@ -177,11 +223,13 @@ class NbAioPool(_core.Pool):
     ) -> None:
         """Take no new work, and wait until all jobs have ended (`wait=False`: return at once, and they go on).
 
-        `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds.
+        `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds. With `wait`
+        inside one of the pool's own jobs it raises RuntimeError.
         """
         await _ending.shutdown(self, wait, cancel, timeout)
 
     async def __aenter__(self: Self) -> Self:
+        """Return the pool."""
         return self
 
     async def __aexit__(
@@ -190,13 +238,19 @@ class NbAioPool(_core.Pool):
         exc: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        if isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)):
-            await _ending.cancel_and_wait(self)
-            return
+        """Shut down and wait for the jobs; left by a cancellation or an interrupt, cancel them and wait for that."""
         try:
-            await self.shutdown()
+            if isinstance(exc, GeneratorExit):
+                _ending.cancel_without_waiting(self)
+            elif isinstance(exc, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+                await _ending.cancel_and_wait(self)
+            else:
+                await self.shutdown()
         except asyncio.CancelledError:
             await _ending.cancel_and_wait(self)
+            raise
+        except GeneratorExit:
+            _ending.cancel_without_waiting(self)
             raise
 
     def stats(self) -> PoolStats:
