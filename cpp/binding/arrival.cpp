@@ -132,7 +132,7 @@ PySendResult arrival_am_send(PyObject* self, PyObject* sent, PyObject** result) 
     const Ref alive = Ref::share(self);
     Ref value;
     const Step step = send_step(arrival_of(self), sent, value);
-    *result = value.release();
+    *result = step == Step::raised ? nullptr : value.release();
     return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
 }
 #endif

@@ -193,7 +193,7 @@ PySendResult turn_am_send(PyObject* self, PyObject* sent, PyObject** result) noe
     const Exclusive exclusive(as_object(turn_of(self)->pool));
     Ref value;
     const Step step = send_step(turn_of(self), sent, value);
-    *result = value.release();
+    *result = step == Step::raised ? nullptr : value.release();
     return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
 }
 #endif
