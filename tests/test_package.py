@@ -14,7 +14,7 @@ import pytest
 import nb_aiopool
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"NbAioPool", "PoolStats", "PoolError", "PoolFull", "PoolStopped"}
+NAMES = {"NbAioPool", "AsyncPoolExecutor", "PoolStats", "PoolError", "PoolFull", "PoolStopped"}
 
 
 def test_the_version_is_the_same_everywhere() -> None:

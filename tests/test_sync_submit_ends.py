@@ -46,8 +46,10 @@ def test_asyncio_run_that_ends_releases_threads_that_wait(
     join(threads)
     assert ended.is_set() and is_closed(coro)
     assert len([kinds for kinds in errors if concurrent.futures.CancelledError in kinds]) == 2
-    assert len([kinds for kinds in errors if PoolError in kinds]) == 1
-    assert accounting(pool)[:4] == (2, 0, 0, 2)
+    # In debug mode asyncio cancels job by job, and the one in line may come in and end before it is all over.
+    refused, ran = len([kinds for kinds in errors if PoolError in kinds]), pool.stats().succeeded
+    assert refused + ran == 1
+    assert accounting(pool)[:4] == (2 + ran, ran, 0, 2)
 
 
 def test_a_loop_that_is_closed_with_work_left_releases_threads(loop_factory: Callable[[], Any]) -> None:
