@@ -16,7 +16,7 @@ struct Arrival {
     // clang-format on
     PoolObject* pool;    // owned; null when it is over
     PyObject* job;       // kept until the arrival goes
-    PyObject* sink;      // the future= that is returned instead of the job; or null
+    PyObject* answer;    // the job, or its future=
     PyObject* waiter;    // the future that says when to come back
     PyObject* iterator;  // of the waiter; null before the first step
 };
@@ -78,7 +78,7 @@ Step follow(Arrival* arrival, Step step, Ref& value) noexcept {
     }
     const Ref pool = Ref::own(as_object(std::exchange(arrival->pool, nullptr)));
     if (!pool || !come_in(reinterpret_cast<PoolObject*>(pool.get()), job_of(arrival->job))) return Step::raised;
-    value = Ref::share(arrival->sink != nullptr ? arrival->sink : arrival->job);
+    value = Ref::share(arrival->answer);
     return Step::returned;
 }
 
@@ -204,16 +204,15 @@ int arrival_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Arrival* arrival = arrival_of(self);
     Py_VISIT(as_object(arrival->pool));
     Py_VISIT(arrival->job);
-    Py_VISIT(arrival->sink);
+    Py_VISIT(arrival->answer);
     Py_VISIT(arrival->waiter);
     Py_VISIT(arrival->iterator);
     if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
     return 0;
 }
 
-/// The job stays: without it nothing can be undone.
+/// The job stays, and so does the answer: without them nothing can be undone, or returned.
 int arrival_clear(PyObject* self) noexcept {
-    Py_CLEAR(arrival_of(self)->sink);
     Py_CLEAR(arrival_of(self)->iterator);
     return 0;
 }
@@ -230,7 +229,7 @@ void arrival_dealloc(PyObject* self) noexcept {
     Arrival* arrival = arrival_of(self);
     const Ref pool = Ref::own(as_object(std::exchange(arrival->pool, nullptr)));
     const Ref job = Ref::own(std::exchange(arrival->job, nullptr));
-    const Ref sink = Ref::own(std::exchange(arrival->sink, nullptr));
+    const Ref returned = Ref::own(std::exchange(arrival->answer, nullptr));
     const Ref waiter = Ref::own(std::exchange(arrival->waiter, nullptr));
     const Ref iterator = Ref::own(std::exchange(arrival->iterator, nullptr));
     type->tp_free(self);
@@ -270,6 +269,8 @@ PyTypeObject* make_arrival_type(State*) noexcept {
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 
+Ref job_of_arrival(PyObject* arrival) noexcept { return Ref::share(arrival_of(arrival)->job); }
+
 Ref new_parking() noexcept {
     auto* parking = new (std::nothrow) Parking();
     if (parking == nullptr) {
@@ -294,7 +295,7 @@ Ref new_arrival(PoolObject* pool, PyObject* job, PyObject* waiter) noexcept {
     Arrival* arrival = arrival_of(self.get());
     arrival->pool = share(pool);
     arrival->job = new_ref(job);
-    arrival->sink = new_ref(job_of(job)->sink);
+    arrival->answer = new_ref(answer_of(job));
     arrival->waiter = new_ref(waiter);
     return self;
 }

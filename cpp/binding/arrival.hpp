@@ -13,6 +13,9 @@ struct PoolObject;
 /// for would hold up everybody behind it.
 PyTypeObject* make_arrival_type(State* state) noexcept;
 
+/// The job of an arrival. Requires: it is one.
+Ref job_of_arrival(PyObject* arrival) noexcept;
+
 /// A parking as an object: what a thread's arrival has for a waiter. Null with an exception set on failure.
 Ref new_parking() noexcept;
 

@@ -27,7 +27,7 @@ struct Job {
     /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
     PyObject* waits_on;
     PyObject* thrown;  // what the next step throws into the coroutine; in the end, the CancelledError it ended with
-    PyObject* sink;    // the future= that gets the outcome as well; or the ThreadFuture, see sink_is_of_thread
+    PyObject* sink;    // the future= that gets the outcome as well; or a ThreadFuture, or a Batch: see sink_is_...
     PyObject* name;    // null: made of the number
     PyObject* cancel_message;
     Lineage* lineage;       // its own, from its first step to its end
@@ -40,6 +40,7 @@ struct Job {
     bool registered;   // in asyncio.all_tasks (debug mode)
     bool accepted;     // by the pool, at some time
     bool sink_is_of_thread;
+    bool sink_is_batch;
     bool step_due;     // the loop has been asked to make its next step
     bool woken;        // what it waited for is done; it waits for a slot to go on
 };
@@ -61,6 +62,12 @@ inline bool is_under_way(const Entry& entry) noexcept { return entry.place >= Pl
 /// Whether it is not accepted yet.
 inline bool is_outside_door(const Entry& entry) noexcept {
     return entry.place == Place::line || entry.place == Place::granted;
+}
+
+/// What its producer gets: the job itself, or its future=.
+inline PyObject* answer_of(PyObject* job) noexcept {
+    const Job* it = job_of(job);
+    return it->sink != nullptr && !it->sink_is_batch && !it->sink_is_of_thread ? it->sink : job;
 }
 
 /// Makes the type. Guarantees: null with an exception set on failure.

@@ -3,6 +3,7 @@
 // The order is always the same: the state machine first, so that the pool's counts are right before any other code can
 // look at them; then the futures; then the coroutine; and only then whatever the freed room allows.
 #include "binding/arrival.hpp"
+#include "binding/batch.hpp"
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
@@ -35,7 +36,7 @@ Ref cancel_future(Job* job, PyObject* message) noexcept {
 
 /// Whether the future= of the job is still to be settled.
 bool sink_is_open(Job* job) noexcept {
-    if (job->sink == nullptr) return false;
+    if (job->sink == nullptr || job->sink_is_batch) return false;
     if (job->sink_is_of_thread) return true;  // it sees for itself
     Ref done = call_method(job->sink, job->state->done.get());
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
@@ -57,7 +58,7 @@ void tell_sink_of_cancel(Job* job) noexcept {
 
 /// The same where there is no loop that could run callbacks, and nobody to tell of an error.
 void tell_sink_of_loops_end(Job* job) noexcept {
-    if (job->sink == nullptr) return;
+    if (job->sink == nullptr || job->sink_is_batch) return;
     if (job->sink_is_of_thread) {
         Ref error = call(job->state->new_loop_ended_error.get());
         if (!error || !call_method(job->sink, job->state->thread_failed.get(), error.get())) PyErr_Clear();
@@ -80,10 +81,11 @@ void let_go(Job* job) noexcept {
 }
 
 /// The common end of every job that was accepted, after its own future was settled.
-void conclude(Job* job) noexcept {
+void conclude(Job* job, Ending ending) noexcept {
     unregister(job);
     PoolObject* pool = job->pool;
     Ref alive = Ref::share(as_object(pool));
+    if (job->sink_is_batch && job->sink != nullptr) tell_batch(pool, job, ending);
     let_go(job);
     settle_flow(pool);
 }
@@ -111,7 +113,7 @@ void drop(Job* job, PyObject* message) noexcept {
     if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
     tell_sink_of_cancel(job);
     close_coroutine(job->pool, job->coro);
-    conclude(job);
+    conclude(job, Ending::failed);
 }
 
 /// The job that this one waits for and passes its cancellation on to. Null if there is none.
@@ -181,7 +183,7 @@ void end_with_result(Job* job, PyObject* result) noexcept {
         if (!cancel_future(job, nullptr)) PyErr_Clear();  // whoever waits must not wait for ever
     }
     if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), job->state->thread_succeeded.get(), result);
-    conclude(job);
+    conclude(job, Ending::succeeded);
 }
 
 void end_with_exception(Job* job, PyObject* exception) noexcept {
@@ -190,12 +192,13 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
         report(job->pool, "could not set the exception of a job", job->self);
         if (!cancel_future(job, nullptr)) PyErr_Clear();
     }
-    if (sink_is_open(job)) {
-        tell_sink(job, job->state->set_exception.get(), job->state->thread_failed.get(), exception);
-        // The future= is the one to be retrieved, and reports it if it is not.
+    const bool told = sink_is_open(job);
+    if (told) tell_sink(job, job->state->set_exception.get(), job->state->thread_failed.get(), exception);
+    if (told || job->sink_is_batch) {
+        // Whoever was told is the one to report it, if nobody asks.
         if (PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     }
-    conclude(job);
+    conclude(job, Ending::failed);
 }
 
 void fail_job(Job* job) noexcept {
@@ -210,7 +213,7 @@ void end_cancelled(Job* job, PyObject* message, Ref error) noexcept {
     Ref old = Ref::own(std::exchange(job->thrown, error.release()));
     if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
     tell_sink_of_cancel(job);
-    conclude(job);
+    conclude(job, Ending::failed);
 }
 
 int cancel_waited(Job* job) noexcept {
@@ -283,6 +286,7 @@ void refuse_job(Job* job, PyObject* exception) noexcept {
     if (exception != nullptr && PyObject_SetAttr(job->self, state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     close_coroutine(job->pool, job->coro);
     if (waiter) wake_waiter(job->pool, waiter.get());
+    if (job->sink_is_batch && job->sink != nullptr) tell_batch(job->pool, job, Ending::refused);
     let_go(job);
 }
 

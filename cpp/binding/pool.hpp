@@ -146,6 +146,9 @@ void register_job(PoolObject* pool, Job* job) noexcept;
 
 PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;
 PyObject* pool_offer(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
+/// Offers a coroutine as submit() does. `batch` is the Batch that follows its job; null: none does. Guarantees: the Job, or
+/// an Arrival; or null with an exception set, and the coroutine is closed.
+PyObject* offer_to_batch(PoolObject* pool, PyObject* coro, PyObject* batch) noexcept;
 /// (list, more): accepts all, or none if there is no room for them or there is `more` than fits.
 PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept;
 /// Raises TypeError if this is nothing that a pool can run.

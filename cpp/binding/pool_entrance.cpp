@@ -67,7 +67,7 @@ PyObject* accept(PoolObject* pool, Ref job) noexcept {
     note_accepted(pool, entrant);
     if (entrant->sink == nullptr) return job.release();
     want_slot(entrant);  // the job itself is never waited for
-    return new_ref(entrant->sink);
+    return new_ref(answer_of(job.get()));
 }
 
 /// The answer to a producer that must wait: its arrival.
@@ -103,13 +103,17 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Re
 
 /// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or an Arrival to await for it, or null
 /// with an exception set and the coroutine closed.
-PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink) noexcept {
+PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink,
+                bool sink_is_batch = false) noexcept {
     const Ref loop = Ref::share(pool->loop);
     const bool rests = block && producers_must_rest(pool);
     if (!block && pool->admission.spare_room() == 0) return refuse_full(pool, object);
     Ref job = make_job(pool, object, kind, sink);
     if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
-    if (sink != nullptr && !watch_sink(job_of(job.get()))) return refuse(pool, job_of(job.get())->coro);
+    job_of(job.get())->sink_is_batch = sink_is_batch;
+    if (sink != nullptr && !sink_is_batch && !watch_sink(job_of(job.get()))) {
+        return refuse(pool, job_of(job.get())->coro);
+    }
     // Only now: all of the above can run other code.
     if (!is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     const bool may_come_in = block ? !rests && pool->admission.welcomes() : make_way(pool, 1);
@@ -126,6 +130,12 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
 }
 
 }  // namespace
+
+PyObject* offer_to_batch(PoolObject* pool, PyObject* coro, PyObject* batch) noexcept {
+    Kind kind = Kind::wrong;
+    if (!may_enter(pool, coro, kind)) return refuse(pool, coro);
+    return offer(pool, coro, kind, true, batch, batch != nullptr);
+}
 
 PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
     const Exclusive exclusive(self);

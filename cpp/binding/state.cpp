@@ -1,6 +1,7 @@
 #include "binding/state.hpp"
 
 #include "binding/arrival.hpp"
+#include "binding/batch.hpp"
 #include "binding/job.hpp"
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
@@ -28,7 +29,7 @@ bool attribute_into(Ref& target, PyObject* object, const char* attribute) noexce
 }
 
 bool load_names(State& s) noexcept {
-    return intern_into(s.add_done_callback, "add_done_callback") &&
+    return intern_into(s.add_done_callback, "add_done_callback") && intern_into(s.append, "append") &&
            intern_into(s.call_exception_handler, "call_exception_handler") && intern_into(s.call_soon, "call_soon") &&
            intern_into(s.call_later, "call_later") && intern_into(s.children, "_children") &&
            intern_into(s.call_soon_threadsafe, "call_soon_threadsafe") && intern_into(s.cancel, "cancel") &&
@@ -95,6 +96,7 @@ bool load_package(State& s) noexcept {
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
            import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack") &&
            import_into(s.new_loop_ended_error, "nb_aiopool._thread_future", "new_loop_ended_error") &&
+           import_into(s.new_batch_waiter, "nb_aiopool._batch_waiter", "BatchWaiter") &&
            import_into(s.leads_to, "nb_aiopool._nesting", "leads_to");
 }
 
@@ -113,6 +115,7 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
     state->lineage_type = make_lineage_type(state);
     state->turn_type = make_turn_type(state);
     state->arrival_type = make_arrival_type(state);
+    state->batch_type = make_batch_type(state);
     state->job_type = make_job_type(state);
     state->pool_type = make_pool_type(state);
     const struct {
@@ -121,6 +124,7 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
     } types[] = {{"Lineage", state->lineage_type},
                  {"Turn", state->turn_type},
                  {"Arrival", state->arrival_type},
+                 {"Batch", state->batch_type},
                  {"Job", state->job_type},
                  {"Pool", state->pool_type}};
     for (const auto& entry : types) {

@@ -18,6 +18,7 @@ struct State {
     PyTypeObject* job_type = nullptr;
     PyTypeObject* turn_type = nullptr;
     PyTypeObject* arrival_type = nullptr;
+    PyTypeObject* batch_type = nullptr;
     PyTypeObject* pool_type = nullptr;
     PyTypeObject* lineage_type = nullptr;
 
@@ -53,6 +54,7 @@ struct State {
     Ref job_stack;
     Ref print_job_stack;
     Ref leads_to;
+    Ref new_batch_waiter;
     Ref new_loop_ended_error;
 
     // The context variable that holds the Lineage.
@@ -60,7 +62,7 @@ struct State {
     Py_ssize_t context_variables_offset = 0;  // see find_variables_offset
 
     // Interned names, and the 1-tuples of keyword names.
-    Ref add_done_callback, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel, cancelled,
+    Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel, cancelled,
         children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback,
         loop, private_job, private_loop, remove_done_callback, result, running_loop_note, send, set_exception, set_result,
         thread_cancelled, thread_failed, thread_succeeded, throw_name;

@@ -46,7 +46,9 @@ Entry* find_in(PoolObject* pool, PyObject* future, Lineage* cursor, int depth) n
         Job* job = job_of(future);
         return job->pool == pool && Admission::wants_slot(job->entry) ? &job->entry : nullptr;
     }
-    if (as_object(Py_TYPE(future)) != state->gathering_type.get() || depth == deepest_gathering) return nullptr;
+    const PyObject* type = as_object(Py_TYPE(future));
+    const bool gathers = type == state->gathering_type.get() || type == state->new_batch_waiter.get();
+    if (!gathers || depth == deepest_gathering) return nullptr;
     return find_in_gathering(pool, future, cursor, depth);
 }
 

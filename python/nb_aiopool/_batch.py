@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import collections
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from nb_aiopool import _core
 from nb_aiopool._ending import cancel_all_of, cancel_each
 from nb_aiopool._flags import check_flags
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
-
-T = TypeVar("T")
 
 # Their coroutines exist already; of any other iterator, drawing the rest might make new ones, without end.
 _no_items: Dict[Any, Any] = {}
@@ -21,8 +20,66 @@ _collections: Tuple[Iterable[Any], ...] = ([], (), _no_items, set(), collections
 _iterators_of_collections = tuple(type(iter(c)) for c in _collections)
 
 
-async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[asyncio.Future[T]]) -> None:
-    """Submit all that the iterable gives, appending their futures as they are accepted.
+class Batch:
+    """The futures of jobs that are submitted together, in the order of the input, and who waits for them.
+
+    `follow=True` is for jobs that are waited for together; else each has a future for whoever asked for it.
+    """
+
+    def __init__(self, pool: NbAioPool, follow: bool) -> None:
+        self.pool = pool
+        self._submit = pool._own_submit()
+        self._native: Optional[_core.Batch[Any]] = None if self._submit else _core.Batch(pool, follow)
+        self._futures: List[asyncio.Future[Any]] = []
+
+    @property
+    def futures(self) -> List[asyncio.Future[Any]]:
+        """All of them, so far."""
+        return self._futures if self._native is None else [*self._native.jobs, *self._futures]
+
+    async def submit(self, coro: Any) -> None:
+        if self._submit is not None:
+            self._futures.append(await self._submit(coro))
+        elif self._native is not None:
+            arrival = self._native.submit(coro)
+            if arrival is not None:
+                await arrival
+
+    async def draw(self, source: Iterator[Any]) -> None:
+        """Submit all that an iterator gives."""
+        if self._native is None:
+            for coro in source:
+                await self.submit(coro)
+            return
+        while True:
+            arrival = self._native.draw(source)
+            if arrival is None:
+                return
+            await arrival
+
+    def add_all(self, coros: List[Any], more: bool) -> None:
+        """Submit all of a list or, if there is no room for them or there is more than fits, raise PoolFull."""
+        self._futures.extend(self.pool._native_offer_all(coros, more))
+
+    async def results(self, return_exceptions: bool) -> List[Any]:
+        """Return the results of all, or raise the first exception, as `asyncio.gather` does."""
+        if self._native is None or self._futures:
+            return await asyncio.gather(*self.futures, return_exceptions=return_exceptions)
+        waiter = self._native.wait(not return_exceptions)
+        if waiter is not None:
+            try:
+                await waiter
+            except GeneratorExit:  # there is no waiting any more
+                cancel_each(self.futures)
+                raise
+            except BaseException:
+                await cancel_all_of(self.pool, self.futures)
+                raise
+        return self._native.results(return_exceptions)
+
+
+async def submit_each(coros: Any, block: bool, batch: Batch) -> None:
+    """Submit all that the iterable gives, in its order.
 
     Guarantees: at most one coroutine is drawn ahead of what was accepted, unless `block=False` needs them all. On any
     error the coroutines that a list still holds are closed, and a generator is.
@@ -30,28 +87,27 @@ async def submit_each(pool: NbAioPool, coros: Any, block: bool, futures: List[as
     try:
         check_flags(block=block)
     except TypeError:  # `batch_run(one, another)`, perhaps
-        _close_all(pool, (block,))
-        _close_all(pool, coros if type(coros) in (list, tuple) else (coros,))
+        _close_all(batch.pool, (block,))
+        _close_all(batch.pool, coros if type(coros) in (list, tuple) else (coros,))
         raise
     if isinstance(coros, AsyncIterable):
-        await _submit_async(pool, coros, block, futures)
+        await _submit_async(batch, coros, block)
     elif isinstance(coros, Iterable):
-        await _submit_sync(pool, coros, block, futures)
+        await _submit_sync(batch, coros, block)
     else:
-        _close_all(pool, (coros,))
+        _close_all(batch.pool, (coros,))
         raise TypeError(
             f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}): "
             "put them in a list, [one, another]"
         )
 
 
-async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futures: List[Any]) -> None:
-    source = iter(coros)
+async def _submit_sync(batch: Batch, coros: Iterable[Any], block: bool) -> None:
+    pool, source = batch.pool, iter(coros)
     drawn: List[Any] = []
     try:
         if block:
-            for coro in source:
-                futures.append(await pool.submit(coro))
+            await batch.draw(source)
         else:
             more = False
             for coro in source:
@@ -60,20 +116,20 @@ async def _submit_sync(pool: NbAioPool, coros: Iterable[Any], block: bool, futur
                 more = len(drawn) > pool._native_room()
                 if more:
                     break  # enough to know that not all fit: the input may have no end
-            futures.extend(pool._native_offer_all(drawn, more))
+            batch.add_all(drawn, more)
     except BaseException:
         _close_all(pool, drawn)
         _close_rest(pool, source)
         raise
 
 
-async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool, futures: List[Any]) -> None:
-    source = coros.__aiter__()
+async def _submit_async(batch: Batch, coros: AsyncIterable[Any], block: bool) -> None:
+    pool, source = batch.pool, coros.__aiter__()
     drawn: List[Any] = []
     try:
         if block:
             async for coro in source:
-                futures.append(await pool.submit(coro))
+                await batch.submit(coro)
         else:
             more = False
             async for coro in source:
@@ -82,7 +138,7 @@ async def _submit_async(pool: NbAioPool, coros: AsyncIterable[Any], block: bool,
                 more = len(drawn) > pool._native_room()
                 if more:
                     break
-            futures.extend(pool._native_offer_all(drawn, more))
+            batch.add_all(drawn, more)
     except BaseException as error:
         _close_all(pool, drawn)
         if not isinstance(error, GeneratorExit):  # then there is no waiting any more
@@ -118,14 +174,14 @@ async def _aclose(source: AsyncIterator[Any]) -> None:
 
 
 async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:
-    """Submit all, and gather the results. Whatever ends the submitting early cancels the jobs and waits for them."""
-    futures: List[asyncio.Future[Any]] = []
+    """Submit all, and wait for the results. Whatever ends the submitting early cancels the jobs and waits for them."""
+    batch = Batch(pool, True)
     try:
-        await submit_each(pool, coros, block, futures)
+        await submit_each(coros, block, batch)
     except GeneratorExit:  # there is no waiting any more
-        cancel_each(futures)
+        cancel_each(batch.futures)
         raise
     except BaseException:
-        await cancel_all_of(pool, futures)
+        await cancel_all_of(pool, batch.futures)
         raise
-    return await asyncio.gather(*futures, return_exceptions=return_exceptions)
+    return await batch.results(return_exceptions)

@@ -99,9 +99,9 @@ class NbAioPool(_core.Pool):
 
         The iterable is drawn from as room appears. With `block=False` either all of them fit, or PoolFull is raised.
         """
-        futures: List[asyncio.Future[T]] = []
-        await _batch.submit_each(self, coros, block, futures)
-        return futures
+        batch = _batch.Batch(self, False)
+        await _batch.submit_each(coros, block, batch)
+        return batch.futures
 
     @overload
     async def batch_run(
@@ -175,14 +175,13 @@ class NbAioPool(_core.Pool):
                 print(len(page))
         """
         check_flags(ordered=ordered, return_exceptions=return_exceptions)
-        own_submit = None if type(self).submit is NbAioPool.submit else self.submit
         run = MapRun(
             self,
             func,
             iterables,
             ordered=ordered,
             return_exceptions=return_exceptions,
-            submit_of_subclass=own_submit,
+            submit_of_subclass=self._own_submit(),
         )
         return MapIterator(run)
 
@@ -252,6 +251,10 @@ class NbAioPool(_core.Pool):
         except GeneratorExit:
             _ending.cancel_without_waiting(self)
             raise
+
+    def _own_submit(self) -> Optional[Callable[[Any], Awaitable[asyncio.Future[Any]]]]:
+        """Return what a subclass has in place of `submit`, if anything: the other calls are to use it."""
+        return None if type(self).submit is NbAioPool.submit else self.submit
 
     def stats(self) -> PoolStats:
         """Return the pool's account of all its jobs."""
