@@ -1,5 +1,9 @@
 #include "binding/batch.hpp"
 
+#include <structmember.h>
+
+#include <cstddef>
+
 #include "binding/arrival.hpp"
 #include "binding/job.hpp"
 #include "binding/offer.hpp"
@@ -12,8 +16,8 @@ struct Batch {
     // clang-format off
     PyObject_HEAD
     // clang-format on
-    PoolObject* pool;   // owned
-    PyObject* jobs;     // a list: all of them, in the order of the input; or, if there is `ready`, a set: those that go on
+    PoolObject* pool;  // owned
+    PyObject* jobs;  // a list: all of them, in the order of the input; or, if there is `ready`, a set: those that go on
     PyObject* ready;    // where a job goes that has ended, something with append(); or null
     PyObject* waiter;   // the future of who waits; or null
     PyObject* failure;  // the first job that failed, or was cancelled; or null
@@ -112,6 +116,26 @@ PyObject* batch_results(PyObject* self, PyObject* return_exceptions) noexcept {
     return results.release();
 }
 
+/// (queue, nothing): takes the first job out of a deque and returns its result, if it has one and the caller runs in the
+/// pool's loop; else `nothing`.
+PyObject* batch_take(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+    Batch* batch = batch_of(self);
+    const Exclusive exclusive(as_object(batch->pool));
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "take() takes a queue and what to return if there is nothing");
+        return nullptr;
+    }
+    State* state = batch->pool->state;
+    const Py_ssize_t length = PyObject_Size(args[0]);
+    if (length < 0) return nullptr;
+    if (length == 0 || !on_own_loop(batch->pool)) return new_ref(args[1]);
+    const Ref first = Ref::own(PySequence_GetItem(args[0], 0));
+    if (!first) return nullptr;
+    if (Py_TYPE(first.get()) != state->job_type || !job_of(first.get())->succeeded) return new_ref(args[1]);
+    if (!call_method(args[0], state->popleft.get())) return nullptr;
+    return call(state->future_result.get(), first.get()).release();
+}
+
 // -- The type -----------------------------------------------------------------------------------------------------------
 
 int batch_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
@@ -174,24 +198,22 @@ void batch_dealloc(PyObject* self) noexcept {
 }
 
 PyObject* get_jobs(PyObject* self, void*) noexcept { return new_ref(batch_of(self)->jobs); }
-PyObject* get_waiter(PyObject* self, void*) noexcept {
-    PyObject* waiter = batch_of(self)->waiter;
-    return new_ref(waiter != nullptr ? waiter : Py_None);
-}
-int set_waiter(PyObject* self, PyObject* waiter, void*) noexcept {
-    Ref old = Ref::own(std::exchange(batch_of(self)->waiter, new_ref(waiter != Py_None ? waiter : nullptr)));
-    return 0;
-}
 
-PyMethodDef batch_methods[] = {{"submit", batch_submit, METH_O, "submit($self, coro, /)\n--\n\n"},
-                               {"draw", batch_draw, METH_O, "draw($self, iterator, /)\n--\n\n"},
-                               {"wait", batch_wait, METH_O, "wait($self, first_failure, /)\n--\n\n"},
-                               {"results", batch_results, METH_O, "results($self, return_exceptions, /)\n--\n\n"},
-                               {nullptr, nullptr, 0, nullptr}};
+PyMethodDef batch_methods[] = {
+    {"submit", batch_submit, METH_O, "submit($self, coro, /)\n--\n\n"},
+    {"draw", batch_draw, METH_O, "draw($self, iterator, /)\n--\n\n"},
+    {"wait", batch_wait, METH_O, "wait($self, first_failure, /)\n--\n\n"},
+    {"take", as_function(batch_take), METH_FASTCALL, "take($self, queue, nothing, /)\n--\n\n"},
+    {"results", batch_results, METH_O, "results($self, return_exceptions, /)\n--\n\n"},
+    {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef batch_members[] = {{"jobs", get_jobs, nullptr, "The jobs.", nullptr},
-                               {"waiter", get_waiter, set_waiter, "The future of who waits, if anybody.", nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+// A field, for whoever looks for what the end of a job leads to, see _nesting.py.
+PyMemberDef batch_fields[] = {
+    {"waiter", T_OBJECT, static_cast<Py_ssize_t>(offsetof(Batch, waiter)), 0, "The future of who waits, if anybody."},
+    {nullptr, 0, 0, 0, nullptr}};
 
 PyType_Slot batch_slots[] = {{Py_tp_doc, const_cast<char*>("Jobs that are submitted, and waited for, together.")},
                              {Py_tp_init, as_slot(batch_init)},
@@ -201,6 +223,7 @@ PyType_Slot batch_slots[] = {{Py_tp_doc, const_cast<char*>("Jobs that are submit
                              {Py_tp_clear, as_slot(batch_clear)},
                              {Py_tp_methods, batch_methods},
                              {Py_tp_getset, batch_members},
+                             {Py_tp_members, batch_fields},
                              {0, nullptr}};
 
 }  // namespace
@@ -226,7 +249,7 @@ void tell_batch(PoolObject* pool, Job* job, Ending ending) noexcept {
         return;
     }
     const Ref waiter = Ref::own(std::exchange(batch->waiter, nullptr));
-    if (waiter) wake_waiter(pool, waiter.get());
+    if (waiter && waiter.get() != Py_None) wake_waiter(pool, waiter.get());
 }
 
 }  // namespace nbaio

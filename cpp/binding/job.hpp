@@ -39,10 +39,11 @@ struct Job {
     bool stepping;     // the coroutine executes, or what it yielded is being looked at
     bool registered;   // in asyncio.all_tasks (debug mode)
     bool accepted;     // by the pool, at some time
+    bool succeeded;    // it has ended, with a result
     bool sink_is_of_thread;
     bool sink_is_batch;
-    bool step_due;     // the loop has been asked to make its next step
-    bool woken;        // what it waited for is done; it waits for a slot to go on
+    bool step_due;  // the loop has been asked to make its next step
+    bool woken;     // what it waited for is done; it waits for a slot to go on
 };
 
 /// Requires: `self` is a Job. The fields are the last of the object: the type has no subclasses.

@@ -181,6 +181,8 @@ void end_with_result(Job* job, PyObject* result) noexcept {
     if (!call(job->state->future_set_result.get(), job->self, result)) {
         report(job->pool, "could not set the result of a job", job->self);
         if (!cancel_future(job, nullptr)) PyErr_Clear();  // whoever waits must not wait for ever
+    } else {
+        job->succeeded = true;
     }
     if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), job->state->thread_succeeded.get(), result);
     conclude(job, Ending::succeeded);

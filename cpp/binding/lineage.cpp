@@ -39,8 +39,7 @@ PyType_Slot lineage_slots[] = {{Py_tp_doc, const_cast<char*>("Which job of a poo
 
 PyTypeObject* make_lineage_type(State*) noexcept {
     PyType_Spec spec = {"nb_aiopool._core.Lineage", static_cast<int>(sizeof(Lineage)), 0,
-                        Py_TPFLAGS_DEFAULT | immutable_type,
-                        lineage_slots};
+                        Py_TPFLAGS_DEFAULT | immutable_type, lineage_slots};
     PyObject* type = PyType_FromSpec(&spec);
     if (type != nullptr) reinterpret_cast<PyTypeObject*>(type)->tp_new = nullptr;  // made by the pool alone
     return reinterpret_cast<PyTypeObject*>(type);

@@ -136,9 +136,10 @@ bool use_running_loop(PoolObject* pool) noexcept {
         return true;
     }
     if (running.get() == Py_None) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "no running event loop: use the pool from a coroutine or callback of one, or sync_submit() from "
-                        "another thread");
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "no running event loop: use the pool from a coroutine or callback of one, or sync_submit() from "
+            "another thread");
         return false;
     }
     return use_loop(pool, running.get());

@@ -26,7 +26,7 @@ bool is_busy_for(const PoolObject* pool, const PyObject* guard) noexcept {
 
 /// Guarantees: false with an exception set, and nothing done, if there is no memory.
 bool cancel_everything(PoolObject* pool) noexcept {
-// Producers first, so that none is admitted into a place that is freed here; then what has not begun.
+    // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
     Ref all = everything_of(pool);
     if (!all) return false;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {

@@ -39,9 +39,9 @@ bool load_names(State& s) noexcept {
            intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
            intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
            intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.private_job, "_job") &&
-           intern_into(s.thread_cancelled, "_job_cancelled") && intern_into(s.thread_failed, "_job_failed") &&
-           intern_into(s.thread_succeeded, "_job_succeeded") && intern_into(s.result, "result") &&
-           intern_into(s.remove_done_callback, "remove_done_callback") &&
+           intern_into(s.popleft, "popleft") && intern_into(s.thread_cancelled, "_job_cancelled") &&
+           intern_into(s.thread_failed, "_job_failed") && intern_into(s.thread_succeeded, "_job_succeeded") &&
+           intern_into(s.result, "result") && intern_into(s.remove_done_callback, "remove_done_callback") &&
            intern_into(s.running_loop_note, "__asyncio_running_event_loop__") && intern_into(s.send, "send") &&
            intern_into(s.set_exception, "set_exception") && intern_into(s.set_result, "set_result") &&
            intern_into(s.throw_name, "throw");
@@ -121,12 +121,8 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
     const struct {
         const char* name;
         PyTypeObject* type;
-    } types[] = {{"Lineage", state->lineage_type},
-                 {"Turn", state->turn_type},
-                 {"Arrival", state->arrival_type},
-                 {"Batch", state->batch_type},
-                 {"Job", state->job_type},
-                 {"Pool", state->pool_type}};
+    } types[] = {{"Lineage", state->lineage_type}, {"Turn", state->turn_type}, {"Arrival", state->arrival_type},
+                 {"Batch", state->batch_type},     {"Job", state->job_type},   {"Pool", state->pool_type}};
     for (const auto& entry : types) {
         if (entry.type == nullptr) return false;
         auto* object = reinterpret_cast<PyObject*>(entry.type);

@@ -62,10 +62,10 @@ struct State {
     Py_ssize_t context_variables_offset = 0;  // see find_variables_offset
 
     // Interned names, and the 1-tuples of keyword names.
-    Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel, cancelled,
-        children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed, log_traceback,
-        loop, private_job, private_loop, remove_done_callback, result, running_loop_note, send, set_exception, set_result,
-        thread_cancelled, thread_failed, thread_succeeded, throw_name;
+    Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel,
+        cancelled, children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed,
+        log_traceback, loop, popleft, private_job, private_loop, remove_done_callback, result, running_loop_note, send,
+        set_exception, set_result, thread_cancelled, thread_failed, thread_succeeded, throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

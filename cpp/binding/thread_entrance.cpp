@@ -19,20 +19,22 @@ Ref loop_for_thread(PoolObject* pool, PyObject* given) noexcept {
         loop = call(state->get_running_loop.get());
         if (!loop) return Ref();
         if (loop.get() == Py_None) {
-            PyErr_SetString(PyExc_RuntimeError,
-                            "the pool has not been used in an event loop yet: pass the one to use, sync_submit(coro, loop=loop)");
+            PyErr_SetString(
+                PyExc_RuntimeError,
+                "the pool has not been used in an event loop yet: pass the one to use, sync_submit(coro, loop=loop)");
             return Ref();
         }
     }
     if (PyObject_HasAttr(loop.get(), state->call_soon_threadsafe.get()) == 0) {
-        PyErr_Format(PyExc_TypeError, "loop must be an event loop, got %R (%.200s)", loop.get(), Py_TYPE(loop.get())->tp_name);
+        PyErr_Format(PyExc_TypeError, "loop must be an event loop, got %R (%.200s)", loop.get(),
+                     Py_TYPE(loop.get())->tp_name);
         return Ref();
     }
     Ref closed = call_method(loop.get(), state->is_closed.get());
     const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
     if (is_closed == 1) {
-        PyErr_Format(PyExc_RuntimeError, "the event loop is closed: %R; pass one that runs, sync_submit(coro, loop=loop)",
-                     loop.get());
+        PyErr_Format(PyExc_RuntimeError,
+                     "the event loop is closed: %R; pass one that runs, sync_submit(coro, loop=loop)", loop.get());
     }
     return is_closed == 0 ? std::move(loop) : Ref();
 }

@@ -84,9 +84,7 @@ public:
         }
         return places - std::min(places, taken);
     }
-    [[nodiscard]] std::size_t spare_room() const {
-        return room() - std::min(room(), at(Place::line).size());
-    }
+    [[nodiscard]] std::size_t spare_room() const { return room() - std::min(room(), at(Place::line).size()); }
     [[nodiscard]] bool welcomes() const { return waiting() == 0 && room() > 0; }
     [[nodiscard]] bool can_begin() const { return welcomes() && free_slots() > 0 && at(Place::starting).empty(); }
     [[nodiscard]] bool can_admit() const {

@@ -1,7 +1,23 @@
 import asyncio
 from contextvars import Context
 from types import FrameType
-from typing import Any, Awaitable, Callable, Collection, Deque, Generator, Generic, Iterator, List, Optional, TextIO, Tuple, TypeVar, Union, final
+from typing import (
+    Any,
+    Awaitable,
+    Callable,
+    Collection,
+    Deque,
+    Generator,
+    Generic,
+    Iterator,
+    List,
+    Optional,
+    TextIO,
+    Tuple,
+    TypeVar,
+    Union,
+    final,
+)
 
 from typing_extensions import disjoint_base
 
@@ -56,9 +72,12 @@ class Arrival(Awaitable[asyncio.Future[_T]]):
 class Batch(Generic[_T]):
     jobs: Collection[asyncio.Future[_T]]
     waiter: Optional[asyncio.Future[None]]
-    def __init__(self, pool: Pool, follow: bool, ready: Optional[Deque[asyncio.Future[_T]]] = None) -> None: ...
+    def __init__(
+        self, pool: Pool, follow: bool, ready: Optional[Deque[asyncio.Future[_T]]] = None
+    ) -> None: ...
     def submit(self, coro: Awaitable[_T], /) -> Optional[Arrival[_T]]: ...
     def draw(self, iterator: Iterator[Awaitable[_T]], /) -> Optional[Arrival[_T]]: ...
+    def take(self, queue: Deque[asyncio.Future[_T]], nothing: object, /) -> Any: ...
     def wait(self, first_failure: bool, /) -> Optional[asyncio.Future[None]]: ...
     def results(self, return_exceptions: bool, /) -> List[Any]: ...
 

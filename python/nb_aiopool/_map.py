@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, List, TypeVar
 
-from nb_aiopool._map_run import UNKNOWN
+from nb_aiopool._map_run import NOTHING, UNKNOWN
 
 if TYPE_CHECKING:
     from nb_aiopool._map_run import MapRun
@@ -37,11 +37,13 @@ class MapIterator(Generic[R]):
     async def __anext__(self) -> R:
         if self._busy:
             raise RuntimeError("another task waits for the next result of this map: one at a time")
-        self._busy = True
-        try:
-            result = await self._run.next()
-        finally:
-            self._busy = False
+        result = self._run.take_result()
+        if result is NOTHING:
+            self._busy = True
+            try:
+                result = await self._run.next()
+            finally:
+                self._busy = False
         self._handed_out += 1
         return result  # type: ignore[no-any-return]
 
