@@ -38,7 +38,7 @@ bool add(Batch* batch, PyObject* job) noexcept {
 /// Offers one coroutine. Guarantees: None if it was accepted, an Arrival if there is no room; null with an exception set,
 /// and the coroutine is closed.
 Ref submit(Batch* batch, PyObject* coro) noexcept {
-    PyObject* self = reinterpret_cast<PyObject*>(batch);
+    auto* self = reinterpret_cast<PyObject*>(batch);
     Ref answer = Ref::own(offer_to_batch(batch->pool, coro, batch->follow ? self : nullptr));
     if (!answer) return answer;
     const bool waits = Py_TYPE(answer.get()) == batch->pool->state->arrival_type;

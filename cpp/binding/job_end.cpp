@@ -196,10 +196,9 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     }
     const bool told = sink_is_open(job);
     if (told) tell_sink(job, job->state->set_exception.get(), job->state->thread_failed.get(), exception);
-    if (told || job->sink_is_batch) {
-        // Whoever was told is the one to report it, if nobody asks.
-        if (PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
-    }
+    // Whoever was told is the one to report it, if nobody asks.
+    const bool is_seen = told || job->sink_is_batch;
+    if (is_seen && PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     conclude(job, Ending::failed);
 }
 

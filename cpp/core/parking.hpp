@@ -18,10 +18,11 @@ public:
     Parking() = default;
     Parking(const Parking&) = delete;
     Parking& operator=(const Parking&) = delete;
+    ~Parking() = default;
 
     /// Guarantees: whoever sleeps here, now or later, wakes. It may destroy the parking as soon as it does.
     void wake() noexcept {
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const std::scoped_lock lock(mutex_);
         woken_ = true;
         condition_.notify_one();  // under the lock: the sleeper cannot go before this is over
     }

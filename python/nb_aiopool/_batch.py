@@ -28,7 +28,7 @@ class Batch:
 
     def __init__(self, pool: NbAioPool, follow: bool) -> None:
         self.pool = pool
-        self._submit = pool._own_submit()
+        self._submit = pool._native_submit_of_subclass()  # pyright: ignore[reportPrivateUsage]
         self._native: Optional[_core.Batch[Any]] = None if self._submit else _core.Batch(pool, follow)
         self._futures: List[asyncio.Future[Any]] = []
 
@@ -97,8 +97,7 @@ async def submit_each(coros: Any, block: bool, batch: Batch) -> None:
     else:
         _close_all(batch.pool, (coros,))
         raise TypeError(
-            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}): "
-            "put them in a list, [one, another]"
+            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); put them in a list, [a, b]"
         )
 
 

@@ -14,7 +14,7 @@ __all__ = ["BatchWaiter"]
 
 
 class BatchWaiter(_Future):
-    """A future that knows the jobs it stands for, as that of a gather() does, so that a job may lend its slot to them."""
+    """A future that knows the jobs it stands for, as that of a gather() does: a job may lend its slot to them."""
 
     __slots__ = ("_children",)
 

@@ -5,7 +5,6 @@ from typing import (
     Any,
     Awaitable,
     Callable,
-    Collection,
     Deque,
     Generator,
     Generic,
@@ -70,7 +69,7 @@ class Arrival(Awaitable[asyncio.Future[_T]]):
 
 @final
 class Batch(Generic[_T]):
-    jobs: Collection[asyncio.Future[_T]]
+    jobs: Any
     waiter: Optional[asyncio.Future[None]]
     def __init__(
         self, pool: Pool, follow: bool, ready: Optional[Deque[asyncio.Future[_T]]] = None

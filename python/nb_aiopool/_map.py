@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, List, TypeVar
 
-from nb_aiopool._map_run import NOTHING, UNKNOWN
+from nb_aiopool._map_inputs import UNKNOWN
+from nb_aiopool._map_run import NOTHING
 
 if TYPE_CHECKING:
     from nb_aiopool._map_run import MapRun

@@ -7,23 +7,24 @@ bounded: the feeder stops when as many items are out as the pool holds.
 from __future__ import annotations
 
 import asyncio
-import operator
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, List, Optional, Set, Tuple, Union
 
 from nb_aiopool._core import Arrival, Batch
 from nb_aiopool._ending import raise_any, wait_for_all
 from nb_aiopool._guard import all_were_cancelled
+from nb_aiopool._map_futures import failed, outcome, resolve, see
+from nb_aiopool._map_inputs import check, check_result, discard, iterate, shortest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from nb_aiopool._core import Lineage
     from nb_aiopool.pool import NbAioPool
 
-__all__ = ["NOTHING", "UNKNOWN", "MapRun"]
+__all__ = ["NOTHING", "MapRun"]
 
-UNKNOWN = -1  # a length that the inputs do not tell
 NOTHING = object()  # no result
 _background: Set[asyncio.Future[Any]] = set()  # the loop keeps only weak references to its tasks
 
@@ -41,8 +42,8 @@ class MapRun:
         return_exceptions: bool,
         submit_of_subclass: Optional[Callable[[Any], Awaitable[asyncio.Future[Any]]]],
     ) -> None:
-        _check(pool, func, inputs)
-        self.total = _shortest(inputs)
+        check(pool, func, inputs)
+        self.total = shortest(inputs)
         self.stopped = False  # nothing more is handed out
         self._pool = pool
         self._func = func
@@ -113,13 +114,13 @@ class MapRun:
     def _count_out(self) -> None:
         self._out -= 1
         if self._room_waiter is not None and self._out < self._bound():
-            _resolve(self._room_waiter)
+            resolve(self._room_waiter)
 
     def _hand_out(self) -> Any:
         job = self._jobs.popleft() if self._ordered else self._ready.popleft()
         self._count_out()
         try:
-            return _outcome(job) if self._return_exceptions else job.result()
+            return outcome(job) if self._return_exceptions else job.result()
         finally:
             del job  # the traceback of its exception leads here
 
@@ -157,7 +158,7 @@ class MapRun:
 
     def _wake(self) -> None:
         if self._result_waiter is not None:
-            _resolve(self._result_waiter)
+            resolve(self._result_waiter)
 
     # -- Input ---------------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class MapRun:
     async def _feed(self, inputs: Tuple[Any, ...]) -> None:
         try:
             for source in inputs:
-                self._sources.append(_iterate(source))
+                self._sources.append(iterate(source))
             if any(is_async for _, is_async in self._sources):
                 await self._feed_asynchronous()
             else:
@@ -182,10 +183,12 @@ class MapRun:
             await self._close_sources()
 
     async def _feed_synchronous(self) -> None:
-        pool, submit, func = self._pool, self._batch.submit, self._func
+        pool, func = self._pool, self._func
+        submit: Callable[[Any], Optional[Arrival[Any]]] = self._batch.submit
         plain = self._submit_of_subclass is None and not self._ordered
-        for items in zip(*[source for source, _ in self._sources]):
-            if self.stopped:
+        sources: List[Iterator[Any]] = [source for source, _ in self._sources]
+        for items in zip(*sources):
+            if self._is_stopped():
                 return
             if plain and not self._has_changed_hands:
                 # As _submit() does, in a straight line: half of what an item costs is the calls it takes.
@@ -195,9 +198,12 @@ class MapRun:
                 except BaseException as error:  # noqa: BLE001
                     await self._fail(error)
                 else:
-                    arrival = submit(coro) if type(coro) is CoroutineType else await self._submit_made(coro)
-                    if arrival is not None:
-                        await self._arrive(arrival)
+                    if type(coro) is CoroutineType and not self._is_stopped():
+                        arrival = submit(coro)
+                        if arrival is not None:
+                            await self._arrive(arrival)
+                    else:
+                        await self._submit_made(coro)
             else:
                 await self._submit(items)
             if self._out >= pool.max_concurrency + (pool.max_queue_size or pool.max_concurrency):
@@ -214,7 +220,7 @@ class MapRun:
                     if isinstance(error, StopAsyncIteration) is is_async:
                         return
                     raise
-            if self.stopped:  # and whoever was waited for has swallowed the cancellation
+            if self._is_stopped():  # and whoever was waited for has swallowed the cancellation
                 return
             await self._submit(items)
 
@@ -244,17 +250,17 @@ class MapRun:
         """Put what the function has raised in the place of the item's result."""
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise error
-        self._add_done(_failed(error))
+        self._add_done(failed(error))
         await asyncio.sleep(0)  # no submit has given way to the loop
 
     async def _submit_made(self, coro: Any) -> None:
         try:
-            _check_result(self._pool, self._func, coro)
+            check_result(self._pool, self._func, coro)
         except Exception as error:  # noqa: BLE001
             await self._fail(error)
             return
         if self.stopped:  # by the function
-            _discard(self._pool, coro)
+            discard(self._pool, coro)
         elif self._submit_of_subclass is not None:
             self._add(await self._submit_of_subclass(coro))
         elif self._ordered or self._has_changed_hands:
@@ -269,9 +275,13 @@ class MapRun:
         self._in_line = arrival._job
         self._note_want(self._in_line)
         try:
-            return await arrival
+            job = await arrival
         finally:
             self._in_line = None
+        if self._is_stopped():  # meanwhile
+            job.cancel()
+            see(job)
+        return job
 
     def _is_stopped(self) -> bool:
         return self.stopped
@@ -285,9 +295,9 @@ class MapRun:
         else:
             self._pending.add(job)
             self._listen_to(job, self._pending)
-        if self._is_stopped():  # while it waited for room
+        if self._is_stopped():  # while it was submitted
             job.cancel()
-            _see(job)
+            see(job)
 
     def _add_done(self, future: asyncio.Future[Any]) -> None:
         """Add what has failed without ever having been a job."""
@@ -325,7 +335,7 @@ class MapRun:
                 feeder.cancelled()
             ):  # the loop ends, perhaps, and the iterator may be dropped later than its jobs
                 for job in (*self._jobs, *self._pending, *self._ready):
-                    _see(job)
+                    see(job)
         self._feeder = None
         self._exhausted = True
         if not self._jobs and not self._pending:
@@ -358,9 +368,9 @@ class MapRun:
         if self._feeder is not None:
             self._cancel_feeder(self._feeder)
         for job in jobs:
-            _see(job)
+            see(job)
         if self._room_waiter is not None:
-            _resolve(self._room_waiter)
+            resolve(self._room_waiter)
         self._wake()
 
     def _cancel_feeder(self, feeder: asyncio.Task[None]) -> None:
@@ -374,7 +384,7 @@ class MapRun:
     def _take_jobs(self) -> List[asyncio.Future[Any]]:
         jobs = [*self._jobs, *self._pending, *self._ready]
         self._batch = Batch(self._pool, True, deque())
-        self._jobs, self._pending, self._ready = deque(), set(), deque()
+        self._jobs, self._ready, self._pending = deque(), deque(), self._batch.jobs
         return jobs
 
     def drop(self) -> None:
@@ -385,78 +395,4 @@ class MapRun:
             self._loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:  # the loop is closed
             for job in self._take_jobs():
-                _see(job)
-
-
-def _resolve(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _outcome(job: asyncio.Future[Any]) -> Any:
-    """Return the result of a job or its exception."""
-    if not job.cancelled():
-        return job.result() if job.exception() is None else job.exception()
-    try:
-        return job.result()
-    except asyncio.CancelledError as error:
-        return error.with_traceback(None)
-
-
-def _failed(error: BaseException) -> asyncio.Future[Any]:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    if isinstance(error, StopIteration):  # no future takes it
-        cause, error = error, RuntimeError("the function of map() raised StopIteration")
-        error.__cause__ = cause
-    future.set_exception(error)
-    _see(future)  # it is handed out or given up
-    return future
-
-
-def _see(job: asyncio.Future[Any]) -> None:
-    """Take the exception of a job for seen, now or when it has ended: nobody asks for it any more."""
-    if not job.done():
-        job.add_done_callback(_see)
-    elif not job.cancelled():
-        job.exception()
-
-
-def _discard(pool: NbAioPool, thing: Any) -> None:
-    if hasattr(thing, "send"):  # else it is no coroutine, and its close() means something else
-        pool._native_discard(thing)
-
-
-def _check(pool: NbAioPool, func: Any, inputs: Tuple[Any, ...]) -> None:
-    if not callable(func):
-        for thing in (func, *inputs):
-            _discard(pool, thing)
-        raise TypeError(
-            f"map() requires a function that returns an awaitable, got {func!r} ({type(func).__name__})"
-        )
-    if not inputs:
-        raise TypeError("map() requires at least one iterable: pool.map(func, items)")
-    for source in inputs:
-        if not isinstance(source, (Iterable, AsyncIterable)) and not hasattr(source.__class__, "__getitem__"):
-            _discard(pool, source)
-            raise TypeError(
-                f"map() requires iterables, synchronous or asynchronous, got {source!r} ({type(source).__name__})"
-            )
-
-
-def _check_result(pool: NbAioPool, func: Any, coro: Any) -> None:
-    try:
-        pool._native_check(coro)
-    except TypeError as error:
-        raise TypeError(f"{error}; {func!r} returned it, and map() requires an async function") from None
-
-
-def _iterate(source: Any) -> Tuple[Union[AsyncIterator[Any], Any], bool]:
-    if isinstance(source, AsyncIterable):
-        return source.__aiter__(), True
-    return iter(source), False
-
-
-def _shortest(inputs: Tuple[Any, ...]) -> int:
-    """How many results there will be, if all inputs tell."""
-    lengths = [operator.length_hint(source, UNKNOWN) for source in inputs]
-    return UNKNOWN if UNKNOWN in lengths else min(lengths)
+                see(job)

@@ -145,9 +145,9 @@ class ThreadFuture(_Future):
 
 def _refuse_own_loop(job: Job[Any]) -> None:
     if asyncio._get_running_loop() is job.get_loop():
+        instead = "in a coroutine, use `await asyncio.wrap_future(future)`"
         raise RuntimeError(
-            "waiting here would be for ever: this thread runs the event loop that has to run the job; "
-            "in a coroutine, use `await asyncio.wrap_future(future)`"
+            f"the thread of the event loop that has to run the job would wait for ever; {instead}"
         )
 
 
@@ -161,9 +161,9 @@ def check_given(pool: Pool, coro: Any, future: Any) -> None:
             return
         error: Exception = concurrent.futures.InvalidStateError(f"future is done already: {future!r}")
     else:
+        got = f"{future!r} ({type(future).__name__})"
         error = TypeError(
-            f"future must be a concurrent.futures.Future, got {future!r} ({type(future).__name__}): "
-            "sync_submit() is for threads, which cannot wait for asyncio's"
+            f"future must be a concurrent.futures.Future, got {got}; asyncio's are not for threads"
         )
     if hasattr(coro, "send"):
         pool._native_discard(coro)
@@ -191,4 +191,4 @@ def pass_on(outcome: ThreadFuture, given: _Future) -> _Future:
 
 if set(vars(concurrent.futures.Future())) != _KNOWN:
     # Another layout than the one that is put off: then nothing is.
-    ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]
+    ThreadFuture.__init__ = _Future.__init__  # type: ignore[method-assign]

@@ -98,11 +98,14 @@ def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Opti
     """Return the lineage of the code that called `run_in_executor()`: it made the callbacks of the future it got."""
     for future in _futures_behind(work):
         for callback in items_of(attribute_of(future, "_callbacks")):
-            context: Any = callback[1] if type(callback) is tuple else None
-            lineage = pool._native_lineage_in(context)
+            lineage = pool._native_lineage_in(_context_of(callback))
             if lineage is not None:
                 return lineage
     return None
+
+
+def _context_of(callback: Any) -> Any:
+    return callback[1] if type(callback) is tuple else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _futures_behind(work: concurrent.futures.Future[Any]) -> Iterator[Any]:

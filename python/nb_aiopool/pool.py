@@ -181,7 +181,7 @@ class NbAioPool(_core.Pool):
             iterables,
             ordered=ordered,
             return_exceptions=return_exceptions,
-            submit_of_subclass=self._own_submit(),
+            submit_of_subclass=self._native_submit_of_subclass(),
         )
         return MapIterator(run)
 
@@ -252,7 +252,7 @@ class NbAioPool(_core.Pool):
             _ending.cancel_without_waiting(self)
             raise
 
-    def _own_submit(self) -> Optional[Callable[[Any], Awaitable[asyncio.Future[Any]]]]:
+    def _native_submit_of_subclass(self) -> Optional[Callable[[Any], Awaitable[asyncio.Future[Any]]]]:
         """Return what a subclass has in place of `submit`, if anything: the other calls are to use it."""
         return None if type(self).submit is NbAioPool.submit else self.submit
 
