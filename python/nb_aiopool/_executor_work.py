@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import importlib
 import os
 import threading
-
-# It finishes its own work at the interpreter's exit: registered before us, it does so after us, and jobs may use it.
-from concurrent.futures import thread as _thread_pools  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from typing import TYPE_CHECKING, Optional, Set
 
 from nb_aiopool._ending import wait_idle
@@ -31,6 +30,7 @@ class Work:
         self.closed_because: Optional[str] = None
         self._ended = threading.Event()
         self._lock = threading.RLock()  # a collection inside of close() may close it
+        _prepare_for_the_end()
         _under_way.add(self)
 
     def close(self, cancel_futures: bool = False, because: str = "after shutdown") -> None:
@@ -87,7 +87,11 @@ def _lose_all() -> None:
         work.lose()
 
 
-# The threads of the threading module's own hook are still allowed to start threads; atexit's, from 3.9 on, are not.
-getattr(threading, "_register_atexit", atexit.register)(_finish_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lose_all)
+@functools.lru_cache(maxsize=None)  # once
+def _prepare_for_the_end() -> None:
+    # Thread pools finish their work at the interpreter's exit: registered before us, they do so after us, and jobs may
+    # use them. That hook of the threading module may still start threads; atexit's, from 3.9 on, may not.
+    importlib.import_module("concurrent.futures.thread")
+    getattr(threading, "_register_atexit", atexit.register)(_finish_all)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_lose_all)

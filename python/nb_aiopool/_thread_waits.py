@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import thread as _thread_pool
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
 
@@ -20,7 +19,6 @@ __all__ = ["announce", "end_if_dead", "tell_loop", "wait_for_place"]
 
 _LOOP_ENDED = "the event loop ended while this thread waited for room in the pool"
 _PATIENCE = 0.05  # seconds between two looks for signals, and whether there is a loop to wait for
-_RUN_WORK_ITEM = _thread_pool._WorkItem.run.__code__  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
 
 
 def wait_for_place(pool: Pool, arrival: Arrival[Any], future: ThreadFuture) -> None:
@@ -85,9 +83,13 @@ def _note_caller(job: Job[Any], work: concurrent.futures.Future[Any]) -> None:
 
 def _work_of_this_thread() -> Optional[concurrent.futures.Future[Any]]:
     """Return the future that this thread of a ThreadPoolExecutor settles when it is done with its present work."""
+    thread_pools: Any = sys.modules.get("concurrent.futures.thread")
+    if thread_pools is None:  # nobody has ever made one
+        return None
+    run = thread_pools._WorkItem.run.__code__
     frame: Optional[FrameType] = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
-        if frame.f_code is _RUN_WORK_ITEM:
+        if frame.f_code is run:
             future: concurrent.futures.Future[Any] = frame.f_locals["self"].future
             return future
         frame = frame.f_back
