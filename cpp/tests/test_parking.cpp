@@ -65,10 +65,12 @@ TEST_SUITE("parking") {
     TEST_CASE("threads in a line are woken in the order of the line") {
         constexpr std::size_t count = 16;
         std::vector<std::unique_ptr<Parking>> line;
+        line.reserve(count);
         for (std::size_t i = 0; i < count; ++i) line.push_back(std::make_unique<Parking>());
         std::atomic<std::size_t> next{0};
         std::atomic<std::size_t> out_of_order{0};
         std::vector<std::thread> threads;
+        threads.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
             threads.emplace_back([&, i] {
                 while (!line[i]->sleep_for(milliseconds(1))) {
