@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, List
 
 import pytest
@@ -306,6 +307,9 @@ async def test_a_producer_that_never_comes_back_holds_nobody_up(how: str) -> Non
     await asyncio.gather(*jobs)
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 10), reason="3.8 and 3.9 go on after what a trace function raises at an opcode"
+)
 def test_an_interrupt_while_a_producer_goes_to_the_line_leaves_nothing_there(script: Any) -> None:
     script(
         """

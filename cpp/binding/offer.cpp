@@ -91,7 +91,9 @@ bool make_way(PoolObject* pool, std::size_t count) noexcept {
 int flag(const char* name, PyObject* object) noexcept {
     if (object == Py_True) return 1;
     if (object == Py_False) return 0;
-    if (PyLong_Check(object)) return PyObject_IsTrue(object);
+    const PyAsyncMethods* async = Py_TYPE(object)->tp_as_async;
+    const bool is_awaitable = async != nullptr && async->am_await != nullptr;
+    if (!is_awaitable && !PyFloat_Check(object) && !PyUnicode_Check(object)) return PyObject_IsTrue(object);
     PyErr_Format(PyExc_TypeError, "%s must be True or False, got %R (%.200s)", name, object, Py_TYPE(object)->tp_name);
     return -1;
 }

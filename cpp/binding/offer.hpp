@@ -31,7 +31,8 @@ Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noex
 /// them and `count` more. Guarantees: true if the newcomers may be accepted now.
 bool make_way(PoolObject* pool, std::size_t count) noexcept;
 
-/// The value of a flag. Guarantees: -1 with TypeError set if it is none: it was meant for something else.
+/// The value of a flag. Guarantees: -1 with an exception set if it has none, or was clearly meant for something else: a
+/// number of seconds, a text, another coroutine.
 int flag(const char* name, PyObject* object) noexcept;
 
 }  // namespace nbaio

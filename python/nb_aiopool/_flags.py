@@ -1,14 +1,15 @@
-"""Flags are flags: whatever else is passed as one was meant for another parameter."""
+"""Flags are flags: a number of seconds, a text or a coroutine in their place was meant for another parameter."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 __all__ = ["check_flags"]
 
 
 def check_flags(**flags: Any) -> None:
-    """Raise TypeError for the first that is neither True nor False (nor 1 nor 0, as C would have it)."""
+    """Raise TypeError for the first that was clearly meant for something else."""
     for name, value in flags.items():
-        if not isinstance(value, int):
+        if isinstance(value, (str, float, Awaitable)):
             raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
