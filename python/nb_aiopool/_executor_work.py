@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import importlib
 import os
 import threading
-from typing import TYPE_CHECKING, Optional, Set
+from typing import TYPE_CHECKING, List, Optional, Set
 
 from nb_aiopool._ending import wait_idle
 
@@ -87,8 +86,13 @@ def _lose_all() -> None:
         work.lose()
 
 
-@functools.lru_cache(maxsize=None)  # once
+_prepared: List[bool] = []
+
+
 def _prepare_for_the_end() -> None:
+    if _prepared:
+        return
+    _prepared.append(True)
     # Thread pools finish their work at the interpreter's exit: registered before us, they do so after us, and jobs may
     # use them. That hook of the threading module may still start threads; atexit's, from 3.9 on, may not.
     importlib.import_module("concurrent.futures.thread")

@@ -29,7 +29,7 @@ _module = _of_type["__module__"].__get__
 _name = _of_type["__name__"].__get__
 _values = cast("Callable[[Any], Any]", dict.values)
 _SEQUENCES: Tuple[Any, ...] = (list, tuple, set, frozenset, deque)
-_NATIVE = (GetSetDescriptorType, MemberDescriptorType)
+_NATIVE: Tuple[Any, ...] = (GetSetDescriptorType, MemberDescriptorType)
 
 
 def _find(kind: Any, name: str) -> Any:
