@@ -125,7 +125,13 @@ Ref complaint(const char* format, Job* job, PyObject* yielded) noexcept {
 }
 
 /// The loop of a future, which may know it by get_loop() or only as an attribute.
-Ref loop_of(State* state, PyObject* future) noexcept {
+Ref loop_of(const PoolObject* pool, PyObject* future) noexcept {
+    State* state = pool->state;
+    if (Py_TYPE(future) == state->future_type && pool->loop_offset != 0) {
+        // A plain Future has no code of its own in the way: see find_loop_offset.
+        PyObject* loop = *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(future) + pool->loop_offset);
+        if (loop != nullptr) return Ref::share(loop);
+    }
     Ref method = Ref::own(PyObject_GetAttr(future, state->get_loop.get()));
     if (method) return call(method.get());
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return Ref();
@@ -136,7 +142,7 @@ Ref loop_of(State* state, PyObject* future) noexcept {
 /// Guarantees: false with an exception set that is for the coroutine.
 bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
     State* state = job->state;
-    Ref loop = loop_of(state, future);
+    Ref loop = loop_of(job->pool, future);
     if (!loop) return false;
     if (loop.get() != job->pool->loop) {
         raise(complaint("Job %R got Future %R attached to a different loop", job, future));

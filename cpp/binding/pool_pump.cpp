@@ -114,6 +114,7 @@ void settle_flow(PoolObject* pool) noexcept {
     if (pool->in_pass || pool->loop == nullptr) return;
     const bool wakes = pool->idle_waiters != nullptr && pool->admission.idle();
     if (!wakes && !pool->admission.has_work()) return;
+    if (!wakes && pool->pump_scheduled && !pool->admission.can_admit()) return;  // the pass that is due sees to it
     RaisedAside aside;
     Ref alive = Ref::share(as_object(pool));
     if (!on_own_loop(pool)) {
