@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 import time
 from concurrent.futures._base import FINISHED, PENDING
@@ -26,8 +27,9 @@ else:
 
 __all__ = ["ThreadFuture", "check_given", "new_loop_ended_error", "pass_on"]
 
-# A look and a settlement exclude each other. Held for a few instructions, and nothing else is acquired under it.
-_looking = threading.Lock()
+# A look and a settlement exclude each other. Held for a few instructions, in which nothing is made, since that may
+# start a collection, and nothing else acquired. A signal's handler that comes in between may look, too.
+_looking = threading.RLock()
 _MADE_LATER = {"_condition", "_waiters", "_done_callbacks"}
 _KNOWN = {"_state", "_result", "_exception", *_MADE_LATER}
 # How long a thread sleeps before it looks whether there is still a loop to wait for.
@@ -56,16 +58,18 @@ class ThreadFuture(_Future):
     def __getattr__(self, name: str) -> Any:
         if name not in _MADE_LATER:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        values = self.__dict__
+        made: Any = threading.Condition() if name == "_condition" else []
         with _looking:
-            made: Any = threading.Condition() if name == "_condition" else []
-            return self.__dict__.setdefault(name, made)
+            return values.setdefault(name, made)
 
     # -- What the job tells, in the loop's thread --------------------------------------------------------------------
 
     def _job_succeeded(self, result: Any) -> None:
         self._job = None
+        values = self.__dict__
         with _looking:
-            if "_condition" not in self.__dict__:  # nobody waits, has cancelled, or wants to be called
+            if "_condition" not in values:  # nobody waits, has cancelled, or wants to be called
                 self._result = result
                 self._state = FINISHED
                 return
@@ -189,6 +193,13 @@ def pass_on(outcome: ThreadFuture, given: _Future) -> _Future:
     return given
 
 
+def _renew_lock() -> None:
+    global _looking  # noqa: PLW0603
+    _looking = threading.RLock()  # a thread of the parent process may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 if set(vars(concurrent.futures.Future())) != _KNOWN:
     # Another layout than the one that is put off: then nothing is.
     ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from concurrent.futures import thread as _thread_pool
 from types import FrameType, FunctionType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
 from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
-from nb_aiopool.errors import PoolStopped
+from nb_aiopool.errors import PoolError, PoolStopped
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from nb_aiopool._core import Arrival, Job, Lineage, Pool
     from nb_aiopool._thread_future import ThreadFuture
 
-__all__ = ["announce", "end_if_dead", "tell_loop", "wait_for_place"]
+__all__ = ["announce", "end_if_dead", "lost_pools", "tell_loop", "wait_for_place"]
+
+lost_pools: Set[Pool] = set()  # those whose threads a fork has not brought along
 
 _LOOP_ENDED = "the event loop ended while this thread waited for room in the pool"
 _PATIENCE = 0.05  # seconds between two looks for signals, and whether there is a loop to wait for
@@ -48,8 +50,12 @@ def tell_loop(job: Job[Any], callback: Callable[..., Any], *args: Any) -> None:
 
 
 def end_if_dead(job: Job[Any]) -> None:
-    """If no loop will ever run a job, end whatever its pool holds."""
+    """If no loop will ever run a job, end whatever its pool holds, or raise if that is the parent process's."""
     pool = job._pool
+    if pool in lost_pools:  # its coroutines are not closed: they would clean up what the parent uses
+        raise PoolError(
+            "this job is the parent process's: it goes on there, and its result does not come here"
+        )
     if pool is not None and _is_dead(pool):
         pool._native_abandon()
 
