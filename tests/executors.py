@@ -1,9 +1,37 @@
-"""Async functions to submit to an executor."""
+"""Async functions to submit to an executor, and what scripts about one begin with."""
 
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from typing import Any
+
+HEAD = """
+import asyncio, atexit, concurrent.futures, os, signal, sys, threading, time, warnings
+from nb_aiopool import AsyncPoolExecutor, PoolStopped
+
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of fork in a process with threads
+
+
+def new_loop():
+    kind = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
+    if kind == "uvloop":
+        import uvloop
+        return uvloop.new_event_loop()
+    loop = asyncio.new_event_loop()
+    loop.set_debug(kind == "debug")
+    return loop
+
+
+async def write(x, seconds=0.01):
+    await asyncio.sleep(seconds)
+    print(x, flush=True)
+    return x
+
+
+async def fail():
+    raise LookupError("nobody asks")
+"""
 
 
 async def power(base: int, exponent: int) -> int:
@@ -27,3 +55,8 @@ async def current_loop() -> Any:
 class AsyncCallable:
     async def __call__(self, x: int = 1) -> int:
         return x + 1
+
+
+def program(body: str) -> str:
+    """Return a script that begins with the above; its first argument is a kind of loop."""
+    return HEAD + "\n\n" + textwrap.dedent(body)

@@ -127,7 +127,7 @@ class ThreadFuture(_Future):
     def _ask(self, ask: Callable[[Optional[float]], Any], timeout: Optional[float]) -> Any:
         job = self._job
         if job is not None and not self.done() and (timeout is None or timeout > 0):
-            _refuse_own_loop(job)
+            _refuse_to_hang(job)
             _thread_waits.announce(job, self)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -147,7 +147,12 @@ class ThreadFuture(_Future):
                     self._unseen = None
 
 
-def _refuse_own_loop(job: Job[Any]) -> None:
+def _refuse_to_hang(job: Job[Any]) -> None:
+    # It is not ended: its coroutine would clean up what is the parent's.
+    if job._pool in _thread_waits.lost_pools:
+        raise PoolError(
+            "waiting here would be for ever: the job is the parent process's, and its result does not come here"
+        )
     if asyncio._get_running_loop() is job.get_loop():
         raise RuntimeError(
             "waiting here would be for ever: this thread runs the event loop that has to run the job; "

@@ -8,7 +8,7 @@ from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
 from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
-from nb_aiopool.errors import PoolError, PoolStopped
+from nb_aiopool.errors import PoolStopped
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -50,12 +50,8 @@ def tell_loop(job: Job[Any], callback: Callable[..., Any], *args: Any) -> None:
 
 
 def end_if_dead(job: Job[Any]) -> None:
-    """If no loop will ever run a job, end whatever its pool holds, or raise if that is the parent process's."""
+    """If no loop will ever run a job, end whatever its pool holds."""
     pool = job._pool
-    if pool in lost_pools:  # its coroutines are not closed: they would clean up what the parent uses
-        raise PoolError(
-            "this job is the parent process's: it goes on there, and its result does not come here"
-        )
     if pool is not None and _is_dead(pool):
         pool._native_abandon()
 
