@@ -11,7 +11,7 @@ import concurrent.futures
 import os
 import threading
 import time
-from concurrent.futures._base import FINISHED, PENDING
+from concurrent.futures._base import CANCELLED, FINISHED, PENDING
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from nb_aiopool import _thread_waits
@@ -50,6 +50,7 @@ class ThreadFuture(_Future):
     _exception: Optional[BaseException] = None
     _job: Optional[Job[Any]] = None
     _unseen: Optional[Unseen] = None
+    _bell: Optional[threading.Lock] = None  # locked; the first thread that waits sleeps on it
     settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
 
     def __init__(self) -> None:
@@ -72,8 +73,10 @@ class ThreadFuture(_Future):
             if "_condition" not in values:  # nobody waits, has cancelled, or wants to be called
                 self._result = result
                 self._state = FINISHED
-                return
-        self._settle(self.set_result, result)
+        if self._state != FINISHED:
+            self._settle(self.set_result, result)
+        elif self._bell is not None:
+            self._ring()
 
     def _job_failed(self, error: BaseException) -> None:
         job, self._job = self._job, None
@@ -85,16 +88,25 @@ class ThreadFuture(_Future):
         self._job = None
         if super().cancel():
             self._notify_cancelled()
+        self._ring()
 
     def _settle(self, settle: Callable[[Any], None], outcome: Any) -> None:
         try:
             settle(outcome)
         except concurrent.futures.InvalidStateError:  # it was cancelled before
             self._unseen = None
+        self._ring()
 
     def _notify_cancelled(self) -> None:
-        if self._state == "CANCELLED":
-            self.set_running_or_notify_cancel()
+        with self._condition:  # both sides may cancel at once
+            if self._state == CANCELLED:
+                self.set_running_or_notify_cancel()
+
+    def _ring(self) -> None:
+        with _looking:
+            bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.release()
 
     # -- What threads ask --------------------------------------------------------------------------------------------
 
@@ -104,6 +116,7 @@ class ThreadFuture(_Future):
         if not super().cancel():
             return False
         self._notify_cancelled()
+        self._ring()
         if job is not None:
             _thread_waits.tell_loop(job, job.cancel)
         return True
@@ -115,36 +128,55 @@ class ThreadFuture(_Future):
 
     def result(self, timeout: Optional[float] = None) -> Any:
         """Return the result of the job, or raise its exception, waiting for it for at most `timeout` seconds."""
+        if self._state == PENDING:
+            self._await_end(timeout)
         if self._state == FINISHED and self._exception is None:
             return self._result
-        return self._ask(super().result, timeout)
+        self._see()
+        return super().result(0)
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
         """Return the exception of the job, or None, waiting for its end for at most `timeout` seconds."""
-        error: Optional[BaseException] = self._ask(super().exception, timeout)
-        return error
+        if self._state == PENDING:
+            self._await_end(timeout)
+        self._see()
+        return super().exception(0)
 
-    def _ask(self, ask: Callable[[Optional[float]], Any], timeout: Optional[float]) -> Any:
+    def _see(self) -> None:
+        unseen, self._unseen = self._unseen, None
+        if unseen is not None:
+            unseen.seen()
+
+    def _await_end(self, timeout: Optional[float]) -> None:
         job = self._job
-        if job is not None and not self.done() and (timeout is None or timeout > 0):
+        if job is not None and (timeout is None or timeout > 0):
             _refuse_to_hang(job)
             _thread_waits.announce(job, self)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
+        while self._state == PENDING:
             left = _PATIENCE if deadline is None else deadline - time.monotonic()
-            try:
-                return ask(max(0.0, min(left, _PATIENCE)))
-            except concurrent.futures.TimeoutError as error:
-                if error is self._exception or (
-                    left <= _PATIENCE and deadline is not None and not self.done()
-                ):
-                    raise
-                if job is not None and not self.done():
-                    _thread_waits.end_if_dead(job)
-            finally:
-                if self._state == FINISHED and self._unseen is not None:
-                    self._unseen.seen()
-                    self._unseen = None
+            if left <= 0:
+                raise concurrent.futures.TimeoutError
+            if not self._sleep(min(left, _PATIENCE)) and job is not None:
+                _thread_waits.end_if_dead(job)
+
+    def _sleep(self, seconds: float) -> bool:
+        """Wait for the end of the job. Return False if the time is over before. One thread needs no condition."""
+        bell = threading.Lock()
+        bell.acquire()
+        with _looking:
+            is_first = self._bell is None and self._state == PENDING
+            if is_first:
+                self._bell = bell
+        if not is_first:
+            with self._condition:
+                return self._state != PENDING or self._condition.wait(seconds)
+        try:
+            return bell.acquire(timeout=seconds)
+        finally:
+            with _looking:
+                if self._bell is bell:
+                    self._bell = None
 
 
 def _refuse_to_hang(job: Job[Any]) -> None:
@@ -154,10 +186,11 @@ def _refuse_to_hang(job: Job[Any]) -> None:
             "waiting here would be for ever: the job is the parent process's, and its result does not come here"
         )
     if asyncio._get_running_loop() is job.get_loop():
-        raise RuntimeError(
+        message = (
             "waiting here would be for ever: this thread runs the event loop that has to run the job; "
             "in a coroutine, use `await asyncio.wrap_future(future)`"
         )
+        raise RuntimeError(message)
 
 
 # -- A future that the caller brings ---------------------------------------------------------------------------------
@@ -170,10 +203,11 @@ def check_given(pool: Pool, coro: Any, future: Any) -> None:
             return
         error: Exception = concurrent.futures.InvalidStateError(f"future is done already: {future!r}")
     else:
-        error = TypeError(
+        message = (
             f"future must be a concurrent.futures.Future, got {future!r} ({type(future).__name__}): "
             "sync_submit() is for threads, which cannot wait for asyncio's"
         )
+        error = TypeError(message)
     if hasattr(coro, "send"):
         pool._native_discard(coro)
     raise error
@@ -207,4 +241,4 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 if set(vars(concurrent.futures.Future())) != _KNOWN:
     # Another layout than the one that is put off: then nothing is.
-    ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]
+    ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]  # pyright: ignore[reportUnknownMemberType]

@@ -7,7 +7,7 @@ from concurrent.futures import thread as _thread_pool
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
-from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
+from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, is_kind_of, items_of
 from nb_aiopool.errors import PoolStopped
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Opti
     """Return the lineage of the code that called `run_in_executor()`: it made the callbacks of the future it got."""
     for future in _futures_behind(work):
         for callback in items_of(attribute_of(future, "_callbacks")):
-            context: Any = callback[1] if type(callback) is tuple else None
-            lineage = pool._native_lineage_in(context)
+            if not is_kind_of(callback, tuple):
+                continue
+            lineage = pool._native_lineage_in(callback[1])
             if lineage is not None:
                 return lineage
     return None

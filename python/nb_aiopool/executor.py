@@ -46,7 +46,7 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         self._work = Work(_new_pool(size, max_queue_size), loop)
         weakref.finalize(self, self._work.close).atexit = False  # the work sees to the exit itself
 
-    def submit(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def submit(  # type: ignore[override]
         self, func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any
     ) -> Future[T]:
         """Start `func(*args, **kwargs)`, and return the future of its result.
