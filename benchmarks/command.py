@@ -15,7 +15,8 @@ from benchmarks.workloads import Workload, selected
 if TYPE_CHECKING:
     from benchmarks.figures import Run
 
-REFERENCES = ("bare", "workers")  # what others are compared to is measured, whoever else is
+# What others are compared to is measured, whoever else is.
+REFERENCES = ("bare", "workers", "threadsafe", "thread_pool")
 
 
 def parser() -> argparse.ArgumentParser:

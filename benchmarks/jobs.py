@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, Callable, Dict
 
 
 async def value(item: int) -> int:
     """End at the first step."""
+    return item
+
+
+def ordinary_value(item: int) -> int:
+    """Do what `value` does, for who does not run coroutines."""
     return item
 
 
@@ -20,3 +26,6 @@ async def sleep_5ms(item: int) -> int:
     """Wait for a timer, as I/O would."""
     await asyncio.sleep(0.005)
     return item
+
+
+ordinary: Dict[Callable[..., Any], Callable[..., Any]] = {value: ordinary_value}

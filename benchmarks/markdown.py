@@ -1,4 +1,5 @@
-"""The result as tables for `docs/performance.md`: for each run ours beside the original, and ours among all rivals."""
+"""The result as tables for `docs/performance.md`: for each run ours beside the original, ours among all rivals,
+and what threads send."""
 
 from __future__ import annotations
 
@@ -12,16 +13,26 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 
+OF_THREADS = ("threadsafe", "threadsafe_queue", "thread_pool")
+
+
 def tables(runs: Sequence[Run], workloads: Sequence[Workload]) -> str:
-    """Write two tables for each run."""
+    """Write three tables for each run."""
     parts: List[str] = []
     for run in runs:
-        rows = list(run.rows(workloads))
+        every_row = list(run.rows(workloads))
+        rows = [row for row in every_row if not is_of_threads(row)]
         parts += [f"### {run.name}", "", *beside_the_original(rows), ""]
         rivals = [name for name in TITLES if name not in ("ours", "original", "bare") and used(name, rows)]
         if rivals:
             parts += [*among_all(rows, ["ours", "original", *rivals]), ""]
+        if len(every_row) > len(rows):
+            parts += [*from_threads([row for row in every_row if is_of_threads(row)]), ""]
     return "\n".join(parts)
+
+
+def is_of_threads(row: Row) -> bool:
+    return row.reference_rival in OF_THREADS
 
 
 def used(name: str, rows: Sequence[Row]) -> bool:
@@ -68,4 +79,18 @@ def among_all(rows: Sequence[Row], rivals: Sequence[str]) -> List[str]:
         if len(set(row.figures) - {"ours", "original", "bare"}) > 0:
             cells = [cell(row.figures.get(name), with_spread=False) for name in rivals]
             result.append(line([what(row), *cells]))
+    return result
+
+
+def from_threads(rows: Sequence[Row]) -> List[str]:
+    """Write what others take beside ours, and how many times as much that is."""
+    result = head(["", "nb_aiopool", *(TITLES[name] for name in OF_THREADS)])
+    for row in rows:
+        ours = row.figures.get("ours")
+        cells = [cell(ours)]
+        for name in OF_THREADS:
+            figure = row.figures.get(name)
+            times = ratio(figure, ours)
+            cells.append(f"{cell(figure)} ({times})" if times else cell(figure))
+        result.append(line([what(row), *cells]))
     return result

@@ -4,8 +4,9 @@ Marks:    ``loop("asyncio", ...)`` restricts a test to these kinds; ``limit(seco
 Fixtures: ``reports``, ``unraisables``  what the test claims: whoever takes them checks them himself;
           ``script``        runs a Python program in a process of its own;
           ``loop_factory``  for ordinary functions: makes loops of one kind (the test closes them);
-          ``run_loop``      for ordinary functions: ``asyncio.run`` for one kind of loop.
-A function that takes one of the last two is run once per kind as well.
+          ``run_loop``      for ordinary functions: ``asyncio.run`` for one kind of loop;
+          ``new``           for ordinary functions: makes executors on one kind of loop, and shuts them down.
+A function that takes one of the last three is run once per kind as well.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ pytest.register_assert_rewrite("support")
 
 from guard import Guard, OverTime, TimeLimit  # noqa: E402
 from loops import KINDS, new_loop, run_and_close  # noqa: E402
+from nb_aiopool import AsyncPoolExecutor  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +54,7 @@ def runs_here(function: object, definition: pytest.Item) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    takes_loops = not {"loop_factory", "run_loop"}.isdisjoint(metafunc.fixturenames)
+    takes_loops = not {"loop_factory", "run_loop", "new"}.isdisjoint(metafunc.fixturenames)
     if takes_loops or runs_here(metafunc.function, metafunc.definition):
         mark = metafunc.definition.get_closest_marker("loop")
         kinds = [kind for kind in KINDS if mark is None or kind in mark.args]
@@ -132,6 +134,20 @@ def loop_factory(request: pytest.FixtureRequest, loop_kind: str) -> Callable[[],
 def run_loop(loop_factory: Callable[[], Any]) -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """``run_loop(main())``: asyncio.run, with a loop of one kind."""
     return lambda main: run_and_close(loop_factory(), main)
+
+
+@pytest.fixture
+def new(loop_factory: Callable[[], Any]) -> Iterator[Callable[..., AsyncPoolExecutor]]:
+    """``new(size)``: an executor on a loop of one kind; it is shut down when the test is over."""
+    made: List[AsyncPoolExecutor] = []
+
+    def new(size: int = 3, **options: Any) -> AsyncPoolExecutor:
+        made.append(AsyncPoolExecutor(size, loop=loop_factory(), **options))
+        return made[-1]
+
+    yield new
+    while made:
+        made.pop().shutdown()
 
 
 @pytest.fixture

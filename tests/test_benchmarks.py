@@ -73,7 +73,10 @@ def test_what_a_metric_refers_to_is_measured() -> None:
                 assert metric.name in [other.name for other in WORKLOADS[name].metrics]
 
 
-@pytest.mark.parametrize("name", [name for name in rivals.TITLES if name not in ("original", "bare")])
+BRIDGES = ("threadsafe", "threadsafe_queue", "thread_pool")
+
+
+@pytest.mark.parametrize("name", [n for n in rivals.TITLES if n not in ("original", "bare", *BRIDGES)])
 def test_a_rival_runs_each_item_once_and_within_its_limit(name: str) -> None:
     try:
         rival = rivals.load(name)

@@ -18,6 +18,12 @@ and has an async function for each shape of work that it does by nature:
     map_unordered, map_ordered(limits, job, items)   a stream of results, consumed
     first(limits, job)                 run one job with everything new; returns an async function that closes it
 
+or for threads, each a call that is made in the loop and returns what threads use:
+
+    FromThreads(limits, job, loop)     its send(item) starts job(item), its ask(item) returns the result of it, and
+                                       when `await close()` returns, everything has ended
+    Executor(limits, job, loop)        the same without ask, of something to which functions are submitted
+
 Each function makes what it needs and cleans it up, so that a measurement is of the whole use.
 """
 
@@ -42,6 +48,9 @@ TITLES = {
     "aiostream": "aiostream",
     "streamable": "streamable",
     "anyio": "anyio limiter",
+    "threadsafe": "run_coroutine_threadsafe",
+    "threadsafe_queue": "awaited queue put",
+    "thread_pool": "ThreadPoolExecutor",
     "bare": "no pool",
 }
 

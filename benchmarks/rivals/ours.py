@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable
 
+import nb_aiopool
 from nb_aiopool import NbAioPool
 
 if TYPE_CHECKING:
@@ -61,3 +63,31 @@ async def first(limits: Limits, job: Job) -> Callable[[], Awaitable[None]]:
     future = await pool.submit(job(0))
     await future
     return pool.shutdown
+
+
+class FromThreads:
+    def __init__(self, limits: Limits, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = NbAioPool(*limits)
+        self._job = job
+        self._loop = loop
+
+    def send(self, item: Any) -> None:
+        self._pool.sync_submit(self._job(item), loop=self._loop)
+
+    def ask(self, item: Any) -> Any:
+        return self._pool.sync_submit(self._job(item), loop=self._loop).result()
+
+    async def close(self) -> None:
+        await self._pool.shutdown()
+
+
+class Executor:
+    def __init__(self, limits: Limits, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        self._executor = nb_aiopool.AsyncPoolExecutor(limits.running, loop, max_queue_size=limits.waiting)
+        self._job = job
+
+    def send(self, item: Any) -> None:
+        self._executor.submit(self._job, item)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)

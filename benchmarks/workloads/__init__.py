@@ -58,9 +58,10 @@ class Workload:
 
 def all_workloads() -> List[Workload]:
     """Return every workload, in the order of the report."""
-    from benchmarks.workloads import clients, flow, imports, memory, scale, timer  # noqa: PLC0415 - they import this
+    # They import this.
+    from benchmarks.workloads import clients, flow, imports, memory, scale, threads, timer  # noqa: PLC0415
 
-    modules = (flow, scale, memory, timer, imports, clients)
+    modules = (flow, threads, scale, memory, timer, imports, clients)
     return [workload for module in modules for workload in module.WORKLOADS]
 
 

@@ -8,24 +8,30 @@ import os
 import threading
 from typing import TYPE_CHECKING, List, Optional, Set
 
+from nb_aiopool import _loop_thread, _thread_waits
 from nb_aiopool._ending import wait_idle
+from nb_aiopool.errors import PoolStopped
 
 if TYPE_CHECKING:
-    from nb_aiopool._loop_thread import LoopThread
+    import asyncio
+
     from nb_aiopool.pool import NbAioPool
 
 __all__ = ["Work"]
 
 _PATIENCE = 1.0  # seconds between two looks whether there is still a loop to wait for
 _under_way: Set[Work] = set()
+_is_exiting = False
 
 
 class Work:
     """The pool of an executor and its loop. It does not know the executor, which can be dropped."""
 
-    def __init__(self, pool: NbAioPool, home: LoopThread) -> None:
+    def __init__(self, pool: NbAioPool, loop: Optional[asyncio.AbstractEventLoop]) -> None:
+        if _is_exiting:  # nobody would wait for it
+            raise PoolStopped("cannot make a new executor after interpreter shutdown")
         self.pool = pool
-        self.home = home
+        self.home = _loop_thread.LoopThread(loop)
         self.closed_because: Optional[str] = None
         self._ended = threading.Event()
         self._lock = threading.RLock()  # a collection inside of close() may close it
@@ -38,7 +44,7 @@ class Work:
             first = self.closed_because is None
             if first:
                 self.closed_because = f"cannot schedule new futures {because}"
-        if first and not self.home.start(self._end()):
+        if first and not self.home.start(self._end):
             self._has_ended()
         if cancel_futures:
             self.home.call(self.pool._native_drop_queued)
@@ -65,20 +71,25 @@ class Work:
 
     def lose(self) -> None:
         """Give up in a child process: the thread that would do the work is the parent's."""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # another thread may have held these when the process was forked
+        self._ended = threading.Event()
         self.closed_because = (
             "in a child process: the executor's thread is the parent's; make a new executor here"
         )
         self.home.forget_thread()
+        _thread_waits.lost_pools.add(self.pool)
         self._has_ended()
 
 
 def _finish_all() -> None:
+    global _is_exiting  # noqa: PLW0603
+    _is_exiting = True
     works = list(_under_way)
     for work in works:
         work.close(because="after interpreter shutdown")
     for work in works:
         work.wait()
+    _loop_thread.join_all()  # also those whose work has ended, but that have yet to close their loop
 
 
 def _lose_all() -> None:

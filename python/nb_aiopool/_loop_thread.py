@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any, Callable, Coroutine, List, Optional
+from typing import Any, Callable, Coroutine, List, Optional, Set
 
-__all__ = ["LoopThread"]
+__all__ = ["LoopThread", "join_all"]
+
+_threads: Set[threading.Thread] = set()
 
 
 class LoopThread:
@@ -20,8 +22,21 @@ class LoopThread:
         self._stopping = False
         self._thread: Optional[threading.Thread] = None
         if not self.loop.is_running():
-            self._thread = threading.Thread(target=self._run, name="AsyncPoolExecutor", daemon=True)
-            self._thread.start()
+            self._thread = self._start_thread(is_own_loop=loop is None)
+
+    def _start_thread(self, is_own_loop: bool) -> threading.Thread:
+        begun = threading.Event()
+        thread = threading.Thread(target=self._run, args=(begun,), name="AsyncPoolExecutor", daemon=True)
+        _threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many, or the interpreter ends
+            _threads.discard(thread)
+            if is_own_loop:
+                self.loop.close()
+            raise
+        begun.wait()  # whoever is given the same loop now finds it running
+        return thread
 
     def is_current(self) -> bool:
         """Return whether the caller runs in the loop's thread."""
@@ -35,15 +50,12 @@ class LoopThread:
             return False
         return True
 
-    def start(self, coro: Coroutine[Any, Any, Any]) -> bool:
-        """Have the loop run a coroutine. Return False, and close it, if the loop is closed."""
-        started = self.call(self._tasks_of, coro)
-        if not started:
-            coro.close()
-        return started
+    def start(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        """Have the loop run an async function, once it runs itself. Return False if it is closed."""
+        return self.call(self._start_task, function)
 
-    def _tasks_of(self, coro: Coroutine[Any, Any, Any]) -> None:
-        task = self.loop.create_task(coro)
+    def _start_task(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        task = self.loop.create_task(function())
         _tasks.append(task)
         task.add_done_callback(_tasks.remove)
 
@@ -66,11 +78,14 @@ class LoopThread:
 
     def forget_thread(self) -> None:
         """Give up the thread, which does not exist in this process."""
+        if self._thread is not None:
+            _threads.discard(self._thread)
         self._thread = None
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
+    def _run(self, begun: threading.Event) -> None:
         try:
+            asyncio.set_event_loop(self.loop)
+            self.loop.call_soon(begun.set)
             while not self._stopping:
                 try:
                     self.loop.run_forever()
@@ -78,7 +93,9 @@ class LoopThread:
                     continue  # that of a job, whose future has it: the others go on
             self._close()
         finally:
+            begun.set()
             asyncio.set_event_loop(None)
+            _threads.discard(threading.current_thread())
 
     def _close(self) -> None:
         tasks = asyncio.all_tasks(self.loop)
@@ -92,6 +109,12 @@ class LoopThread:
                 self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
             self.loop.close()
+
+
+def join_all() -> None:
+    """Wait until every thread has ended."""
+    for thread in list(_threads):
+        thread.join()
 
 
 _tasks: List[asyncio.Future[Any]] = []  # loops keep only weak references to theirs

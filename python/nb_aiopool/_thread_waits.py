@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, FunctionType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
-from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, items_of
+from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, is_kind_of, items_of
 from nb_aiopool.errors import PoolStopped
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from nb_aiopool._core import Arrival, Job, Lineage, Pool
     from nb_aiopool._thread_future import ThreadFuture
 
-__all__ = ["announce", "end_if_dead", "tell_loop", "wait_for_place"]
+__all__ = ["announce", "end_if_dead", "lost_pools", "tell_loop", "wait_for_place"]
+
+lost_pools: Set[Pool] = set()  # those whose threads a fork has not brought along
 
 _LOOP_ENDED = "the event loop ended while this thread waited for room in the pool"
 _PATIENCE = 0.05  # seconds between two looks for signals, and whether there is a loop to wait for
@@ -100,14 +102,12 @@ def _lineage_of_caller(pool: Pool, work: concurrent.futures.Future[Any]) -> Opti
     """Return the lineage of the code that called `run_in_executor()`: it made the callbacks of the future it got."""
     for future in _futures_behind(work):
         for callback in items_of(attribute_of(future, "_callbacks")):
-            lineage = pool._native_lineage_in(_context_of(callback))
+            if not is_kind_of(callback, tuple):
+                continue
+            lineage = pool._native_lineage_in(callback[1])
             if lineage is not None:
                 return lineage
     return None
-
-
-def _context_of(callback: Any) -> Any:
-    return callback[1] if type(callback) is tuple else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _futures_behind(work: concurrent.futures.Future[Any]) -> Iterator[Any]:

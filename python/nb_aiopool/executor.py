@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import inspect
+import sys
 import weakref
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Optional, TypeVar
 
 from nb_aiopool._executor_work import Work
-from nb_aiopool._loop_thread import LoopThread
 from nb_aiopool.errors import PoolStopped
 from nb_aiopool.pool import NbAioPool
 
@@ -42,7 +43,7 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         max_queue_size: Optional[int] = None,
     ) -> None:
         _check_loop(loop)
-        self._work = Work(_new_pool(size, max_queue_size), LoopThread(loop))
+        self._work = Work(_new_pool(size, max_queue_size), loop)
         weakref.finalize(self, self._work.close).atexit = False  # the work sees to the exit itself
 
     def submit(  # type: ignore[override]
@@ -107,10 +108,17 @@ def _new_pool(size: int, max_queue_size: Optional[int]) -> NbAioPool:
     return pool
 
 
+# Only asyncio's knows what compilers mark as a coroutine function; from 3.14 on it warns, and they mark it otherwise.
+_is_coroutine_function = (
+    inspect.iscoroutinefunction if sys.version_info >= (3, 14) else asyncio.iscoroutinefunction
+)
+
+
 def _is_async(func: Any) -> bool:
-    if type(func) is FunctionType:
-        if func.__code__.co_flags & inspect.CO_COROUTINE:
-            return True
-    elif callable(func) and inspect.iscoroutinefunction(getattr(type(func), "__call__", None)):  # noqa: B004
+    if type(func) is FunctionType and func.__code__.co_flags & inspect.CO_COROUTINE:
         return True
-    return inspect.iscoroutinefunction(func)
+    while isinstance(func, functools.partial):
+        func = func.func
+    return _is_coroutine_function(func) or (
+        callable(func) and _is_coroutine_function(getattr(type(func), "__call__", None))  # noqa: B004
+    )
