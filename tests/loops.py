@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any, Callable, Coroutine, Dict
 
 try:
@@ -32,6 +33,9 @@ if hasattr(asyncio, "eager_task_factory"):
     KINDS["eager"] = eager_loop
 if uvloop is not None:
     KINDS["uvloop"] = uvloop.new_event_loop
+# Some of them only, as in NB_AIOPOOL_LOOPS="asyncio uvloop", where all of them would take too long.
+if os.environ.get("NB_AIOPOOL_LOOPS"):
+    KINDS = {kind: make for kind, make in KINDS.items() if kind in os.environ["NB_AIOPOOL_LOOPS"].split()}
 
 
 def new_loop(kind: str, exception_handler: Callable[[Any, Dict[str, Any]], None]) -> Any:
