@@ -22,7 +22,9 @@ def tables(runs: Sequence[Run], workloads: Sequence[Workload]) -> str:
     for run in runs:
         every_row = list(run.rows(workloads))
         rows = [row for row in every_row if not is_of_threads(row)]
-        parts += [f"### {run.name}", "", *beside_the_original(rows), ""]
+        parts += [f"### {run.name}", ""]
+        if rows:
+            parts += [*beside_the_original(rows), ""]
         rivals = [name for name in TITLES if name not in ("ours", "original", "bare") and used(name, rows)]
         if rivals:
             parts += [*among_all(rows, ["ours", "original", *rivals]), ""]

@@ -7,7 +7,7 @@ from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
 from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, is_kind_of, items_of
-from nb_aiopool.errors import PoolStopped
+from nb_aiopool.errors import PoolError, PoolStopped
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -29,10 +29,10 @@ def wait_for_place(pool: Pool, arrival: Arrival[Any], future: ThreadFuture) -> N
         announce(arrival._job, future)
         while not arrival._park(_PATIENCE):
             if _is_dead(pool):
-                raise RuntimeError(_LOOP_ENDED)
+                raise PoolError(_LOOP_ENDED)
     except PoolStopped:
         if _is_dead(pool):
-            raise RuntimeError(_LOOP_ENDED) from None
+            raise PoolError(_LOOP_ENDED) from None
         if not future.cancelled():  # by another thread, that is, and its owner is to see that
             raise
     finally:
