@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import gc
 import threading
+import time
 import weakref
 from typing import Any, Callable, List
 
@@ -231,3 +232,22 @@ def test_many_executors_leave_no_thread_and_no_loop(loop_factory: Callable[[], A
     del executor
     until(lambda: not threads_of_executors())
     assert all(loop.is_closed() for loop in loops)
+
+
+def test_submits_that_race_with_a_shutdown_end_one_way_or_the_other(new: New) -> None:
+    for _ in range(20):
+        executor, futures, refused = new(2), [], []
+
+        def produce(executor: Any = executor, futures: Any = futures, refused: Any = refused) -> None:
+            try:
+                while True:
+                    futures.append(executor.submit(power, 2, 2))
+            except PoolStopped as error:
+                refused.append(str(error))
+
+        threads = started(*[produce] * 4)
+        time.sleep(0.002)
+        executor.shutdown()
+        join(threads)
+        assert refused == ["cannot schedule new futures after shutdown"] * 4
+        assert all(future.result(FOREVER) == 4 for future in futures)

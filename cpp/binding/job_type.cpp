@@ -139,6 +139,7 @@ PyObject* job_get_name(PyObject* self, PyObject*) noexcept {
 PyObject* job_set_name(PyObject* self, PyObject* name) noexcept {
     PyObject* text = PyObject_Str(name);
     if (text == nullptr) return nullptr;
+    const Exclusive exclusive(self);
     Job* job = job_of(self);
     PyObject* old = std::exchange(job->name, text);
     Py_XDECREF(old);
@@ -181,6 +182,7 @@ PyObject* job_set_exception(PyObject*, PyObject*) noexcept {
 
 /// Guarantees: the error, or null if there is none to give.
 Ref take_cancelled_error(PyObject* self) noexcept {
+    const Exclusive exclusive(self);
     Job* job = job_of(self);
     if (job->entry.place != Place::outside || job->thrown == nullptr) return Ref();
     return Ref::own(std::exchange(job->thrown, nullptr));

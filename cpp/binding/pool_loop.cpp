@@ -40,6 +40,7 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     if (pool->loop == loop) return true;                  // whoever answered get_debug() used the pool
     if (pool->loop != nullptr) return refuse_busy(pool);  // or another thread did
     pool->debug = is_debug == 1;
+    pool->loop_thread = 0;
     pool->loop_offset = loop_offset;
     pool->loop = new_ref(loop);
     pool->loop_keyword = keyword.release();

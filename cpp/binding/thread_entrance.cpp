@@ -46,6 +46,11 @@ bool may_enter_from_thread(PoolObject* pool, PyObject* given_loop) noexcept {
     return !pool->closed || serves_closed_pool(pool);
 }
 
+/// Whether what held for the offer holds still. Guarantees: false with an exception set.
+bool may_still_enter(PoolObject* pool, PyObject* loop) noexcept {
+    return is_still_bound(pool, loop) && (!pool->closed || serves_closed_pool(pool));
+}
+
 /// Makes sure of a pass for a job that was accepted just now. Guarantees: null with the loop's exception set, and the job
 /// is taken back, if it cannot be told.
 PyObject* wake_loop(PoolObject* pool, Job* job) noexcept {
@@ -87,7 +92,7 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     Job* job = job_of(owner.get());
     job->sink_is_of_thread = true;
     // Only now: all of the above can run other code.
-    if (PyObject_SetAttr(future, state->private_job.get(), owner.get()) < 0 || !is_still_bound(pool, loop.get())) {
+    if (PyObject_SetAttr(future, state->private_job.get(), owner.get()) < 0 || !may_still_enter(pool, loop.get())) {
         return refuse(pool, job->coro);
     }
     // From another thread nobody can be let in first: the loop does that. But their room is not taken.
@@ -104,7 +109,7 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     if (!waits) return refuse_full(pool, job->coro);
     const Ref parking = new_parking();
     Ref arrival = parking ? new_arrival(pool, owner.get(), parking.get()) : Ref();
-    if (!arrival || !is_still_bound(pool, loop.get())) return refuse(pool, job->coro);
+    if (!arrival || !may_still_enter(pool, loop.get())) return refuse(pool, job->coro);
     job->waits_on = new_ref(parking.get());
     pool->admission.stand_in_line(job->entry, false);
     own_job(job);

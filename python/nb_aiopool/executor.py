@@ -109,9 +109,9 @@ def _new_pool(size: int, max_queue_size: Optional[int]) -> NbAioPool:
 
 
 # Only asyncio's knows what compilers mark as a coroutine function; from 3.14 on it warns, and they mark it otherwise.
-_is_coroutine_function = (
-    inspect.iscoroutinefunction if sys.version_info >= (3, 14) else asyncio.iscoroutinefunction
-)
+def _is_coroutine_function(func: Any) -> bool:
+    module = inspect if sys.version_info >= (3, 14) else asyncio
+    return bool(module.iscoroutinefunction(func))
 
 
 def _is_async(func: Any) -> bool:
