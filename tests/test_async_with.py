@@ -306,3 +306,24 @@ async def test_a_block_that_is_thrown_away_cancels_its_jobs_and_does_not_wait(at
     assert pool.closed
     await pool.join()
     assert nursed.log == ["begun", "cancelled", "cleaned up"]
+
+
+def test_jobs_of_two_pools_clean_up_undisturbed_when_asyncio_run_cancels_the_block_of_both(
+    run_loop: Any,
+) -> None:
+    first, second = Nursed(), Nursed()
+
+    async def block() -> None:
+        async with NbAioPool(1) as outer, NbAioPool(1) as inner:
+            await outer.submit(first.job())
+            await inner.submit(second.job())
+            await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(block())
+        while not (first.log and second.log):
+            await asyncio.sleep(0)
+        assert not task.done()
+
+    run_loop(main())
+    assert first.log == second.log == ["begun", "cancelled", "cleaned up"]

@@ -47,7 +47,9 @@ class Guard(_Future):
         self._name: Optional[str] = None
         self._jobs_are_tasks = jobs_are_tasks
         self._coro = _jobs_of_a_pool()
-        self.cancelled_with: Optional[CancelledTogether] = None
+        self._sweep: Optional[Sweep] = None
+        self._submitted = 0  # when it was cancelled
+        self._asked: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def done(self) -> bool:
         pool = self._pool()
@@ -57,11 +59,22 @@ class Guard(_Future):
         pool = self._pool()
         if pool is None or self.done():
             return False
-        self.cancelled_with = CancelledTogether(self.get_loop(), pool)
+        self._sweep, self._asked = _sweep_of(self.get_loop()), weakref.WeakSet()
+        self._submitted = _native()._native_counts(pool)[0]
         self._settle_when_idle()
         if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
             _native()._native_cancel_guarded(pool, self)
         return True
+
+    def was_cancelled_with(self, task: Any) -> bool:
+        """Return whether the task was cancelled along with all the jobs there are. It answers once for each."""
+        pool = self._pool()
+        if self._sweep is None or pool is None or self._submitted != _native()._native_counts(pool)[0]:
+            return False
+        known = self._sweep.includes(task) and task not in self._asked
+        if self._sweep.is_over and task is not None:
+            self._asked.add(task)
+        return known
 
     def result(self) -> None:
         return None if self.done() else super().result()
@@ -131,33 +144,39 @@ def _jobs_of_a_pool() -> Iterator[None]:
     yield
 
 
-class CancelledTogether:
-    """Who was cancelled along with a pool's jobs when all tasks were, as `asyncio.run` does at its end.
+class Sweep:
+    """Who was cancelled when all tasks of a loop were, as `asyncio.run` does at its end, and pools' jobs with them.
 
-    Whoever was must not cancel the jobs again: that would interrupt their cleanup. A later cancellation is another one.
+    Whoever was must not cancel those jobs again: that would interrupt their cleanup. Any later cancellation is another.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> None:
-        self._submitted = _native()._native_counts(pool)[0]
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._tasks: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._is_over = False
+        self.is_over = False
         # By the loop's next turn all tasks have been told, and none that waits has gone on.
         loop.call_soon(self._look_around, loop)
 
     def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_over = True
+        self.is_over = True
+        if _sweeps.get(loop) is self:
+            del _sweeps[loop]
         for task in asyncio.all_tasks(loop):
             if _is_being_cancelled(task):
                 self._tasks.add(task)
 
-    def includes(self, task: Any, pool: Pool) -> bool:
-        if self._submitted != _native()._native_counts(pool)[0]:
-            return False  # there are jobs that nobody has cancelled
-        if not self._is_over:
-            return True
-        known = task in self._tasks
-        self._tasks.discard(task)
-        return known
+    def includes(self, task: Any) -> bool:
+        return not self.is_over or task in self._tasks
+
+
+# That of this turn of a loop, if there is one: all pools share it, since it looks at all tasks.
+_sweeps: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sweep] = weakref.WeakKeyDictionary()
+
+
+def _sweep_of(loop: asyncio.AbstractEventLoop) -> Sweep:
+    sweep = _sweeps.get(loop)
+    if sweep is None:
+        sweep = _sweeps[loop] = Sweep(loop)
+    return sweep
 
 
 def _is_being_cancelled(task: Any) -> bool:
@@ -174,8 +193,7 @@ def _is_being_cancelled(task: Any) -> bool:
 def all_were_cancelled(pool: Pool) -> bool:
     """Return whether the calling task was cancelled along with the pool's jobs. It answers once."""
     guard = _guard_of(pool)
-    together = None if guard is None else guard.cancelled_with
-    return together is not None and together.includes(asyncio.current_task(), pool)
+    return guard is not None and guard.was_cancelled_with(asyncio.current_task())
 
 
 def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
