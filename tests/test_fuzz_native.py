@@ -204,8 +204,12 @@ ATTACKS = {
                         call(getattr(arrival, name), *args)
                 iter(arrival), repr(arrival), arrival._job
                 del arrival
+            # Before 3.10 a type cannot be made immutable: then the package is broken, but does not crash.
             for type_ in (_core.Job, _core.Turn, _core.Arrival, _core.Pool, _core.Lineage):
+                state = type_._nb_aiopool_state
                 call(delattr, type_, "_nb_aiopool_state")
+                call(fresh)
+                call(setattr, type_, "_nb_aiopool_state", state)
     """,
     "copies": """
         def attack():
