@@ -245,3 +245,32 @@ async def test_a_pool_can_be_dropped_while_it_drains() -> None:
     await gate.reached(1)
     gate.open()
     assert await asyncio.gather(*jobs) == [0, 1]
+
+
+async def test_a_repr_of_a_subclass_is_not_asked_for_by_a_submit() -> None:
+    class Unspeakable(NbAioPool):
+        def __repr__(self) -> str:
+            raise LookupError("not now")
+
+    pool = Unspeakable(1, 1)
+    assert await (await pool.submit(value(1))) == 1
+    assert await pool.run(value(2)) == 2
+
+
+async def test_to_cancel_everything_while_everything_is_being_cancelled_is_done_once() -> None:
+    pool, calls = NbAioPool(3, 3), []
+
+    class Future(asyncio.Future):  # type: ignore[type-arg]
+        def cancel(self, *args: Any, **kwargs: Any) -> bool:
+            calls.append(len(calls))
+            pool._native_cancel_all()  # as a shutdown(cancel=True) does
+            return super().cancel(*args, **kwargs)
+
+    async def wait() -> None:
+        await Future()
+
+    for _ in range(3):
+        await pool.submit(wait())
+    await turns(2)
+    await pool.shutdown(cancel=True)
+    assert len(calls) == 3 and pool.stats().cancelled == 3
