@@ -110,12 +110,6 @@ Step send_step(Arrival* arrival, PyObject* sent, Ref& value) noexcept {
     return follow(arrival, send_into(iterator.get(), sent, job_of(arrival->job)->state->send.get(), value), value);
 }
 
-PyObject* answer(Step step, Ref value) noexcept {
-    if (step == Step::yielded) return value.release();
-    if (step == Step::returned) set_stop_iteration(value.get());
-    return nullptr;
-}
-
 PyObject* arrival_send(PyObject* self, PyObject* sent) noexcept {
     const Exclusive exclusive(as_object(arrival_of(self)->pool));
     const Ref alive = Ref::share(self);
@@ -132,27 +126,20 @@ PySendResult arrival_am_send(PyObject* self, PyObject* sent, PyObject** result) 
     const Ref alive = Ref::share(self);
     Ref value;
     const Step step = send_step(arrival_of(self), sent, value);
-    *result = step == Step::raised ? nullptr : value.release();
-    return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
+    return answer_send(step, std::move(value), result);
 }
 #endif
 
 PyObject* arrival_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     const Exclusive exclusive(as_object(arrival_of(self)->pool));
     Arrival* arrival = arrival_of(self);
-    if (count < 1 || count > 3) {
-        PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments (%zd given)", count);
-        return nullptr;
-    }
+    if (!is_thrown_with(count)) return nullptr;
     const Ref alive = Ref::share(self);
     if (!begin(arrival)) return nullptr;
     const Ref iterator = Ref::share(arrival->iterator);
-    PyObject* stack[5] = {nullptr, iterator.get(), nullptr, nullptr, nullptr};
-    for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = args[i];
     Ref value;
-    PyObject* thrown = vectorcall_method(job_of(arrival->job)->state->throw_name.get(), stack + 1,
-                                         static_cast<std::size_t>(count) + 1, nullptr);
-    const Step step = follow(arrival, step_of(thrown, value), value);
+    PyObject* throw_name = job_of(arrival->job)->state->throw_name.get();
+    const Step step = follow(arrival, throw_into(iterator.get(), args, count, throw_name, value), value);
     return answer(step, std::move(value));
 }
 

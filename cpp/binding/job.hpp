@@ -12,6 +12,9 @@ namespace nbaio {
 
 struct PoolObject;
 
+/// What a job's `sink` is: a future= that was given, a ThreadFuture, or a Batch.
+enum class SinkKind : std::uint8_t { future, thread, batch };
+
 /// Marks of Entry::kind.
 enum EntryKind : std::uint8_t { job_entry, turn_entry };
 
@@ -27,7 +30,7 @@ struct Job {
     /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
     PyObject* waits_on;
     PyObject* thrown;  // what the next step throws into the coroutine; in the end, the CancelledError it ended with
-    PyObject* sink;    // the future= that gets the outcome as well; or a ThreadFuture, or a Batch: see sink_is_...
+    PyObject* sink;    // what gets the outcome as well, see SinkKind
     PyObject* name;    // null: made of the number
     PyObject* cancel_message;
     Lineage* lineage;       // its own, from its first step to its end
@@ -40,8 +43,7 @@ struct Job {
     bool registered;   // in asyncio.all_tasks (debug mode)
     bool accepted;     // by the pool, at some time
     bool succeeded;    // it has ended, with a result
-    bool sink_is_of_thread;
-    bool sink_is_batch;
+    SinkKind sink_kind;
     bool step_due;  // the loop has been asked to make its next step
     bool woken;     // what it waited for is done; it waits for a slot to go on
 };
@@ -68,7 +70,7 @@ inline bool is_outside_door(const Entry& entry) noexcept {
 /// What its producer gets: the job itself, or its future=.
 inline PyObject* answer_of(PyObject* job) noexcept {
     const Job* it = job_of(job);
-    return it->sink != nullptr && !it->sink_is_batch && !it->sink_is_of_thread ? it->sink : job;
+    return it->sink != nullptr && it->sink_kind == SinkKind::future ? it->sink : job;
 }
 
 /// Makes the type. Guarantees: null with an exception set on failure.

@@ -36,8 +36,8 @@ Ref cancel_future(Job* job, PyObject* message) noexcept {
 
 /// Whether the future= of the job is still to be settled.
 bool sink_is_open(Job* job) noexcept {
-    if (job->sink == nullptr || job->sink_is_batch) return false;
-    if (job->sink_is_of_thread) return true;  // it sees for itself
+    if (job->sink == nullptr || job->sink_kind == SinkKind::batch) return false;
+    if (job->sink_kind == SinkKind::thread) return true;  // it sees for itself
     Ref done = call_method(job->sink, job->state->done.get());
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
     if (is_done < 0) report(job->pool, "could not look at the future= of a job", job->self);
@@ -46,7 +46,7 @@ bool sink_is_open(Job* job) noexcept {
 
 /// `of_thread` is the method if the sink is a ThreadFuture.
 void tell_sink(Job* job, PyObject* method, PyObject* of_thread, PyObject* value) noexcept {
-    if (job->sink_is_of_thread) method = of_thread;
+    if (job->sink_kind == SinkKind::thread) method = of_thread;
     Ref sink = Ref::share(job->sink);
     Ref told = value != nullptr ? call_method(sink.get(), method, value) : call_method(sink.get(), method);
     if (!told) report(job->pool, "could not pass a job's outcome on to its future=", job->self);
@@ -58,8 +58,8 @@ void tell_sink_of_cancel(Job* job) noexcept {
 
 /// The same where there is no loop that could run callbacks, and nobody to tell of an error.
 void tell_sink_of_loops_end(Job* job) noexcept {
-    if (job->sink == nullptr || job->sink_is_batch) return;
-    if (job->sink_is_of_thread) {
+    if (job->sink == nullptr || job->sink_kind == SinkKind::batch) return;
+    if (job->sink_kind == SinkKind::thread) {
         Ref error = call(job->state->new_loop_ended_error.get());
         if (!error || !call_method(job->sink, job->state->thread_failed.get(), error.get())) PyErr_Clear();
     } else if (!call_method(job->sink, job->state->cancel.get())) {
@@ -85,7 +85,7 @@ void conclude(Job* job, Ending ending) noexcept {
     unregister(job);
     PoolObject* pool = job->pool;
     Ref alive = Ref::share(as_object(pool));
-    if (job->sink_is_batch && job->sink != nullptr) tell_batch(pool, job, ending);
+    if (job->sink_kind == SinkKind::batch && job->sink != nullptr) tell_batch(pool, job, ending);
     let_go(job);
     settle_flow(pool);
 }
@@ -197,7 +197,7 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     const bool told = sink_is_open(job);
     if (told) tell_sink(job, job->state->set_exception.get(), job->state->thread_failed.get(), exception);
     // Whoever was told is the one to report it, if nobody asks.
-    const bool is_seen = told || job->sink_is_batch;
+    const bool is_seen = told || job->sink_kind == SinkKind::batch;
     if (is_seen && PyObject_SetAttr(job->self, job->state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     conclude(job, Ending::failed);
 }
@@ -287,7 +287,7 @@ void refuse_job(Job* job, PyObject* exception) noexcept {
     if (exception != nullptr && PyObject_SetAttr(job->self, state->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     close_coroutine(job->pool, job->coro);
     if (waiter) wake_waiter(job->pool, waiter.get());
-    if (job->sink_is_batch && job->sink != nullptr) tell_batch(job->pool, job, Ending::refused);
+    if (job->sink_kind == SinkKind::batch && job->sink != nullptr) tell_batch(job->pool, job, Ending::refused);
     let_go(job);
 }
 

@@ -104,14 +104,14 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Re
 /// One offer. Requires: the pool may be entered. Guarantees: the job or its future=, or an Arrival to await for it, or null
 /// with an exception set and the coroutine closed.
 PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObject* sink,
-                bool sink_is_batch = false) noexcept {
+                SinkKind sink_kind = SinkKind::future) noexcept {
     const Ref loop = Ref::share(pool->loop);
     const bool rests = block && producers_must_rest(pool);
     if (!block && pool->admission.spare_room() == 0) return refuse_full(pool, object);
     Ref job = make_job(pool, object, kind, sink);
     if (!job || !schedule_pump(pool)) return refuse(pool, job ? job_of(job.get())->coro : object);
-    job_of(job.get())->sink_is_batch = sink_is_batch;
-    if (sink != nullptr && !sink_is_batch && !watch_sink(job_of(job.get()))) {
+    job_of(job.get())->sink_kind = sink_kind;
+    if (sink != nullptr && sink_kind == SinkKind::future && !watch_sink(job_of(job.get()))) {
         return refuse(pool, job_of(job.get())->coro);
     }
     // Only now: all of the above can run other code.
@@ -134,7 +134,7 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
 PyObject* offer_to_batch(PoolObject* pool, PyObject* coro, PyObject* batch) noexcept {
     Kind kind = Kind::wrong;
     if (!may_enter(pool, coro, kind)) return refuse(pool, coro);
-    return offer(pool, coro, kind, true, batch, batch != nullptr);
+    return offer(pool, coro, kind, true, batch, SinkKind::batch);
 }
 
 PyObject* pool_submit_nowait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {

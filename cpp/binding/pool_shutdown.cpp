@@ -24,8 +24,9 @@ bool is_busy_for(const PoolObject* pool, const PyObject* guard) noexcept {
     return pool->guard == guard && !pool->admission.idle();
 }
 
-/// Guarantees: false with an exception set, and nothing done, if there is no memory.
-bool cancel_everything(PoolObject* pool) noexcept {
+/// Cancels what has not begun, or with `begun_too` everything. Guarantees: false with an exception set, and nothing done, if
+/// there is no memory.
+bool cancel_jobs(PoolObject* pool, bool begun_too) noexcept {
     // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
     Ref all = everything_of(pool);
     if (!all) return false;
@@ -33,13 +34,15 @@ bool cancel_everything(PoolObject* pool) noexcept {
         PyObject* item = PyList_GET_ITEM(all.get(), i);
         if (Py_TYPE(item) == pool->state->turn_type) {
             auto* turn = reinterpret_cast<Turn*>(item);
-            if (turn->entry.place != Place::outside) cancel_turn(turn);
+            if (begun_too && turn->entry.place != Place::outside) cancel_turn(turn);
             continue;
         }
         Job* job = job_of(item);
+        const Place place = job->entry.place;
+        const bool is_meant = begun_too ? place != Place::outside : place == Place::queued;
         if (is_outside_door(job->entry)) {
             refuse_waiting(pool, job);
-        } else if (job->entry.place != Place::outside && cancel_job(job, nullptr) < 0) {
+        } else if (is_meant && cancel_job(job, nullptr) < 0) {
             report(pool, "could not cancel a job", item);
             cancel_by_force(job);  // whoever waits for all to end must not wait for ever
         }
@@ -70,18 +73,7 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
-    Ref all = everything_of(pool);
-    if (!all) return nullptr;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
-        PyObject* item = PyList_GET_ITEM(all.get(), i);
-        if (Py_TYPE(item) == pool->state->turn_type) continue;  // it has begun, or is not the pool's to drop
-        Job* job = job_of(item);
-        if (is_outside_door(job->entry)) {
-            refuse_waiting(pool, job);
-        } else if (job->entry.place == Place::queued && cancel_job(job, nullptr) < 0) {
-            report(pool, "could not drop a job", item);
-        }
-    }
+    if (!cancel_jobs(pool, false)) return nullptr;
     have_pass(pool);
     return new_none();
 }
@@ -92,7 +84,7 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
     // To cancel is to run code, which may ask for the same. Level upon level of it would double the work each time.
     if (pool->cancelling_all) return new_none();
     pool->cancelling_all = true;
-    const bool done = cancel_everything(pool);
+    const bool done = cancel_jobs(pool, true);
     pool->cancelling_all = false;
     if (!done) return nullptr;
     have_pass(pool);

@@ -219,6 +219,36 @@ inline void set_stop_iteration(PyObject* value) noexcept {
     }
 }
 
+/// The answer of an iterator's __next__, send or throw.
+inline PyObject* answer(Step step, Ref value) noexcept {
+    if (step == Step::yielded) return value.release();
+    if (step == Step::returned) set_stop_iteration(value.get());
+    return nullptr;
+}
+
+#if PY_VERSION_HEX >= 0x030A0000
+/// The same for its am_send.
+inline PySendResult answer_send(Step step, Ref value, PyObject** result) noexcept {
+    *result = step == Step::raised ? nullptr : value.release();
+    return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
+}
+#endif
+
+/// Guarantees: false with TypeError set if throw() does not take so many arguments.
+inline bool is_thrown_with(Py_ssize_t count) noexcept {
+    if (count >= 1 && count <= 3) return true;
+    PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments (%zd given)", count);
+    return false;
+}
+
+/// Throws into a coroutine what throw() was called with. Requires: is_thrown_with(count). Guarantees: as send_into.
+inline Step throw_into(PyObject* coro, PyObject* const* args, Py_ssize_t count, PyObject* throw_name,
+                       Ref& value) noexcept {
+    PyObject* stack[5] = {nullptr, coro, nullptr, nullptr, nullptr};
+    for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = args[i];
+    return step_of(vectorcall_method(throw_name, stack + 1, static_cast<std::size_t>(count) + 1, nullptr), value);
+}
+
 // -- Arguments ----------------------------------------------------------------------------------------------------
 
 /// Parses the one argument of a METH_FASTCALL | METH_KEYWORDS method, given by place or by name. Guarantees: true with

@@ -90,7 +90,7 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     Ref owner = make_job(pool, object, kind, future);
     if (!owner) return refuse(pool, object);
     Job* job = job_of(owner.get());
-    job->sink_is_of_thread = true;
+    job->sink_kind = SinkKind::thread;
     // Only now: all of the above can run other code.
     if (PyObject_SetAttr(future, state->private_job.get(), owner.get()) < 0 || !may_still_enter(pool, loop.get())) {
         return refuse(pool, job->coro);

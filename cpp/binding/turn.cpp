@@ -165,13 +165,6 @@ Step send_step(Turn* turn, PyObject* sent, Ref& value) noexcept {
     return drive(turn, value, [&](Ref& out) noexcept { return send_into(turn->coro, sent, state->send.get(), out); });
 }
 
-/// The answer of __next__, send and throw.
-PyObject* answer(Step step, Ref value) noexcept {
-    if (step == Step::yielded) return value.release();
-    if (step == Step::returned) set_stop_iteration(value.get());
-    return nullptr;
-}
-
 // -- The iterator that `await` drives ----------------------------------------------------------------------------------
 
 PyObject* turn_await(PyObject* self) noexcept {
@@ -193,8 +186,7 @@ PySendResult turn_am_send(PyObject* self, PyObject* sent, PyObject** result) noe
     const Exclusive exclusive(as_object(turn_of(self)->pool));
     Ref value;
     const Step step = send_step(turn_of(self), sent, value);
-    *result = step == Step::raised ? nullptr : value.release();
-    return step == Step::yielded ? PYGEN_NEXT : step == Step::returned ? PYGEN_RETURN : PYGEN_ERROR;
+    return answer_send(step, std::move(value), result);
 }
 #endif
 
@@ -208,10 +200,7 @@ PyObject* turn_send(PyObject* self, PyObject* sent) noexcept {
 PyObject* turn_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
     const Exclusive exclusive(as_object(turn_of(self)->pool));
     Turn* turn = turn_of(self);
-    if (count < 1 || count > 3) {
-        PyErr_Format(PyExc_TypeError, "throw() takes from 1 to 3 arguments (%zd given)", count);
-        return nullptr;
-    }
+    if (!is_thrown_with(count)) return nullptr;
     if (turn->pool == nullptr || !is_linked(turn)) {
         PyErr_SetString(PyExc_RuntimeError, "this run() has ended");
         return nullptr;
@@ -222,10 +211,7 @@ PyObject* turn_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) no
     State* state = turn->pool->state;
     Ref value;
     const Step step = drive(turn, value, [&](Ref& out) noexcept {
-        PyObject* stack[5] = {nullptr, turn->coro, nullptr, nullptr, nullptr};
-        for (Py_ssize_t i = 0; i < count; ++i) stack[i + 2] = args[i];
-        return step_of(
-            vectorcall_method(state->throw_name.get(), stack + 1, static_cast<std::size_t>(count) + 1, nullptr), out);
+        return throw_into(turn->coro, args, count, state->throw_name.get(), out);
     });
     return answer(step, std::move(value));
 }
