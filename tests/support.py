@@ -68,6 +68,17 @@ async def park(pool: Any, *coros: Any) -> List[Any]:
     return producers
 
 
+async def take(results: Any) -> List[Any]:
+    """What comes before the end or an exception; the exception is the last entry."""
+    seen: List[Any] = []
+    try:
+        async for result in results:
+            seen.append(result)
+    except BaseException as error:
+        seen.append(error)
+    return seen
+
+
 class Gate:
     """Holds whoever waits at it until the test lets them through, and counts them.
 

@@ -10,7 +10,7 @@ import pytest
 
 from hostile import DEEDS, OddError, Scene, Value
 from nb_aiopool import NbAioPool, PoolError
-from support import accounting, counts, turns, value
+from support import accounting, counts, take, turns, value
 
 pytestmark = pytest.mark.limit(10)
 BOTH = pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "unordered"])
@@ -19,17 +19,6 @@ IDLE = {"running": 0, "queued": 0, "waiting": 0}
 
 class ExpectedError(Exception):
     pass
-
-
-async def collect(results: Any) -> List[Any]:
-    """What comes before the end or an exception; the exception is the last entry."""
-    seen: List[Any] = []
-    try:
-        async for result in results:
-            seen.append(result)
-    except BaseException as error:
-        seen.append(error)
-    return seen
 
 
 async def at_rest(pool: NbAioPool) -> None:
@@ -110,7 +99,7 @@ async def tell(scene: Scene, kind: Any, place: str, deed: str, *, ordered: bool,
         return job(thing)
 
     async def consume() -> Any:
-        seen = await collect(pool.map(func, kind(act), ordered=ordered))
+        seen = await take(pool.map(func, kind(act), ordered=ordered))
         error = seen[-1] if seen and isinstance(seen[-1], BaseException) else None
         if error is None:
             assert len(seen) == 5
@@ -210,7 +199,7 @@ BROKEN: Dict[str, Any] = {
 async def test_an_input_that_breaks_the_protocol(name: str, ordered: bool, reports: List[Any]) -> None:
     methods, error = BROKEN[name]
     pool = NbAioPool(2, 2)
-    seen = await collect(pool.map(value, Broken(**methods), ordered=ordered))
+    seen = await take(pool.map(value, Broken(**methods), ordered=ordered))
     if error is None:
         assert seen == [1, 2, 3, 4]
         assert len(reports) == 1 and "failed to close" in reports[0]["message"]

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Iterator, List
 import pytest
 
 from nb_aiopool import NbAioPool, PoolError, PoolStopped
-from support import Gate, accounting, counts, is_closed, raises, turns, value
+from support import Gate, accounting, counts, is_closed, raises, take, turns, value
 
 BOTH = pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "unordered"])
 EACH = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
@@ -29,17 +29,6 @@ async def fails_at(i: int, bad: int) -> int:
     if i == bad:
         raise ExpectedError(i)
     return i
-
-
-async def take(results: Any) -> List[Any]:
-    """What comes before the end or an exception; the exception is the last entry."""
-    seen: List[Any] = []
-    try:
-        async for result in results:
-            seen.append(result)
-    except BaseException as error:
-        seen.append(error)
-    return seen
 
 
 async def test_an_exception_is_raised_in_its_place_and_ends_the_map() -> None:

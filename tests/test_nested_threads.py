@@ -12,6 +12,7 @@ import pytest
 from nb_aiopool import NbAioPool
 from nested import WAYS, Nest, tree_size
 from support import accounting
+from threads import at_once
 
 THREADS = 10
 pytestmark = pytest.mark.limit(60)
@@ -27,27 +28,15 @@ def frequent_switches() -> Iterator[None]:
 
 def in_threads(make_main: Callable[[int], Any], new_loop: Callable[[], Any]) -> List[Any]:
     """Run ``make_main(0)``, ``make_main(1)``, ... at the same time, each in a loop; their results."""
-    start, results = threading.Barrier(THREADS), [None] * THREADS
-    errors: List[BaseException] = []
 
-    def work(number: int) -> None:
+    def work(number: int) -> Any:
         loop = new_loop()
         try:
-            start.wait()
-            results[number] = loop.run_until_complete(make_main(number))
-        except BaseException as error:
-            errors.append(error)
+            return loop.run_until_complete(make_main(number))
         finally:
             loop.close()
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
+    return at_once(THREADS, work)
 
 
 @pytest.mark.parametrize("part", range(3))

@@ -9,28 +9,13 @@ from typing import Any, Callable, List
 
 from nb_aiopool import NbAioPool
 from support import accounting, raises, turns, value
+from threads import at_once
 
 THREADS = 4
 
 
 def in_threads(work: Callable[[int], None]) -> None:
-    """Run ``work(0)``, ``work(1)``, ... at the same time; the first exception of any of them is raised."""
-    start, errors = threading.Barrier(THREADS), []  # type: ignore[var-annotated]
-
-    def one(number: int) -> None:
-        start.wait()
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    at_once(THREADS, work)
 
 
 def test_pools_of_different_threads_work_side_by_side(loop_factory: Callable[[], Any]) -> None:

@@ -59,6 +59,31 @@ def started(*targets: Callable[[], Any]) -> List[threading.Thread]:
     return threads
 
 
+def at_once(count: int, work: Callable[[int], Any]) -> List[Any]:
+    """Call ``work(0)``, ``work(1)``, ... at the same time, each in a thread of its own; their results.
+
+    The first exception of any of them is raised.
+    """
+    start, results = threading.Barrier(count), [None] * count
+    errors: List[BaseException] = []
+
+    def one(number: int) -> None:
+        start.wait()
+        try:
+            results[number] = work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
 def join(threads: List[threading.Thread]) -> None:
     for thread in threads:
         thread.join(20)

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Iterable
 
 import nb_aiopool
+from benchmarks.rivals.nb_aiopool_calls import batch, first, run, submit, submit_await
 from nb_aiopool import NbAioPool
 
 if TYPE_CHECKING:
     from benchmarks.rivals import Job, Limits
+
+__all__ = [
+    "batch",
+    "first",
+    "map_ordered",
+    "map_unordered",
+    "run",
+    "submit",
+    "submit_await",
+    "Executor",
+    "FromThreads",
+]
 
 MODULE = "nb_aiopool"
 REQUIREMENT = "nb_aiopool"
@@ -19,31 +32,6 @@ QUEUE = "bounded"
 # A comparison of a package with itself must not go unnoticed: the original has the same import name.
 if not hasattr(NbAioPool, "submit_nowait"):
     raise ImportError("the nb_aiopool that is found here is the original")
-
-
-async def submit(limits: Limits, job: Job, items: Iterable[Any]) -> None:
-    async with NbAioPool(*limits) as pool:
-        for item in items:
-            await pool.submit(job(item))
-
-
-async def run(limits: Limits, job: Job, items: Iterable[Any]) -> None:
-    async with NbAioPool(*limits) as pool:
-        for item in items:
-            await pool.run(job(item))
-
-
-async def submit_await(limits: Limits, job: Job, items: Iterable[Any]) -> None:
-    async with NbAioPool(*limits) as pool:
-        for item in items:
-            future = await pool.submit(job(item))
-            await future
-
-
-async def batch(limits: Limits, job: Job, batches: Iterable[Iterable[Any]]) -> None:
-    async with NbAioPool(*limits) as pool:
-        for items in batches:
-            await pool.batch_run([job(item) for item in items])
 
 
 async def map_unordered(limits: Limits, job: Job, items: Iterable[Any]) -> None:
@@ -56,13 +44,6 @@ async def map_ordered(limits: Limits, job: Job, items: Iterable[Any]) -> None:
     async with NbAioPool(*limits) as pool:
         async for _ in pool.map(job, items):
             pass
-
-
-async def first(limits: Limits, job: Job) -> Callable[[], Awaitable[None]]:
-    pool = NbAioPool(*limits)
-    future = await pool.submit(job(0))
-    await future
-    return pool.shutdown
 
 
 class FromThreads:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from nb_aiopool import _core
+from nb_aiopool._closing import aclose, discard_all
 from nb_aiopool._ending import cancel_all_of, cancel_each
 from nb_aiopool._flags import check_flags
 
@@ -87,15 +88,15 @@ async def submit_each(coros: Any, block: bool, batch: Batch) -> None:
     try:
         check_flags(block=block)
     except TypeError:  # `batch_run(one, another)`, perhaps
-        _close_all(batch.pool, (block,))
-        _close_all(batch.pool, coros if type(coros) in (list, tuple) else (coros,))
+        discard_all(batch.pool, (block,))
+        discard_all(batch.pool, coros if type(coros) in (list, tuple) else (coros,))
         raise
     if isinstance(coros, AsyncIterable):
         await _submit_async(batch, coros, block)
     elif isinstance(coros, Iterable):
         await _submit_sync(batch, coros, block)
     else:
-        _close_all(batch.pool, (coros,))
+        discard_all(batch.pool, (coros,))
         raise TypeError(
             f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); put them in a list, [a, b]"
         )
@@ -117,7 +118,7 @@ async def _submit_sync(batch: Batch, coros: Iterable[Any], block: bool) -> None:
                     break  # enough to know that not all fit: the input may have no end
             batch.add_all(drawn, more)
     except BaseException:
-        _close_all(pool, drawn)
+        discard_all(pool, drawn)
         _close_rest(pool, source)
         raise
 
@@ -139,9 +140,9 @@ async def _submit_async(batch: Batch, coros: AsyncIterable[Any], block: bool) ->
                     break
             batch.add_all(drawn, more)
     except BaseException as error:
-        _close_all(pool, drawn)
+        discard_all(pool, drawn)
         if not isinstance(error, GeneratorExit):  # then there is no waiting any more
-            await _aclose(source)
+            await aclose(source, "the input of a batch")
         raise
 
 
@@ -150,26 +151,7 @@ def _close_rest(pool: NbAioPool, source: Iterator[Any]) -> None:
     if hasattr(source, "close"):
         pool._native_discard(source)
     elif type(source) in _iterators_of_collections:
-        _close_all(pool, source)
-
-
-def _close_all(pool: NbAioPool, coros: Iterable[Any]) -> None:
-    """Close all the coroutines of an iterable, so that none of them is left un-awaited."""
-    for coro in coros:
-        if hasattr(coro, "send"):  # else it is no coroutine, and its close() means something else
-            pool._native_discard(coro)
-
-
-async def _aclose(source: AsyncIterator[Any]) -> None:
-    aclose = getattr(source, "aclose", None)
-    if aclose is None:
-        return
-    try:
-        await aclose()
-    except Exception as error:  # noqa: BLE001  # reported; what the batch raises goes on
-        asyncio.get_running_loop().call_exception_handler(
-            {"message": "the input of a batch failed to close", "exception": error, "asyncgen": source}
-        )
+        discard_all(pool, source)
 
 
 async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:

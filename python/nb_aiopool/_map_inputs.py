@@ -6,23 +6,19 @@ import operator
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Tuple, Union
 
+from nb_aiopool._closing import discard, discard_all
+
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
 
-__all__ = ["UNKNOWN", "check", "check_result", "discard", "iterate", "shortest"]
+__all__ = ["UNKNOWN", "check", "check_result", "iterate", "shortest"]
 
 UNKNOWN = -1  # a length that the inputs do not tell
 
 
-def discard(pool: NbAioPool, thing: Any) -> None:
-    if hasattr(thing, "send"):  # else it is no coroutine, and its close() means something else
-        pool._native_discard(thing)
-
-
 def check(pool: NbAioPool, func: Any, inputs: Tuple[Any, ...]) -> None:
     if not callable(func):
-        for thing in (func, *inputs):
-            discard(pool, thing)
+        discard_all(pool, (func, *inputs))
         raise TypeError(
             f"map() requires a function that returns an awaitable, got {func!r} ({type(func).__name__})"
         )

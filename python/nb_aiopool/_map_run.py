@@ -11,11 +11,12 @@ from collections import deque
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Deque, List, Optional, Set, Tuple, Union
 
+from nb_aiopool._closing import aclose, discard
 from nb_aiopool._core import Arrival, Batch
 from nb_aiopool._ending import raise_any, wait_for_all
 from nb_aiopool._guard import all_were_cancelled
 from nb_aiopool._map_futures import failed, outcome, resolve, see
-from nb_aiopool._map_inputs import check, check_result, discard, iterate, shortest
+from nb_aiopool._map_inputs import check, check_result, iterate, shortest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -183,7 +184,7 @@ class MapRun:
             await self._close_sources()
 
     async def _feed_synchronous(self) -> None:
-        pool, func = self._pool, self._func
+        func = self._func
         submit: Callable[[Any], Optional[Arrival[Any]]] = self._batch.submit
         plain = self._submit_of_subclass is None and not self._ordered
         sources: List[Iterator[Any]] = [source for source, _ in self._sources]
@@ -206,7 +207,7 @@ class MapRun:
                         await self._submit_made(coro)
             else:
                 await self._submit(items)
-            if self._out >= pool.max_concurrency + (pool.max_queue_size or pool.max_concurrency):
+            if self._out >= self._bound():
                 await self._wait_for_room()
 
     async def _feed_asynchronous(self) -> None:
@@ -317,23 +318,18 @@ class MapRun:
         cancelled: List[BaseException] = []
         for source, is_async in sources:
             try:
-                if is_async and hasattr(source, "aclose"):
-                    await source.aclose()
+                if is_async:
+                    await aclose(source, "an input of a map")
             except asyncio.CancelledError as error:
                 cancelled[:] = [error]
-            except Exception as error:  # noqa: BLE001  # reported; what the map raises goes on
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": "an input of a map failed to close", "exception": error, "asyncgen": source}
-                )
         raise_any(cancelled)
 
     def _feeder_ended(self, feeder: asyncio.Task[None]) -> None:
         failure = asyncio.CancelledError() if feeder.cancelled() else feeder.exception()
         if failure is not None and not self.stopped:
             self._failures.append(failure)
-            if (
-                feeder.cancelled()
-            ):  # the loop ends, perhaps, and the iterator may be dropped later than its jobs
+            if feeder.cancelled():
+                # The loop ends, perhaps, and the iterator may be dropped later than its jobs.
                 for job in (*self._jobs, *self._pending, *self._ready):
                     see(job)
         self._feeder = None

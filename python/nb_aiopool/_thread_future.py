@@ -15,6 +15,7 @@ from concurrent.futures._base import CANCELLED, FINISHED, PENDING
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from nb_aiopool import _thread_waits
+from nb_aiopool._closing import discard
 from nb_aiopool._unseen import Unseen
 from nb_aiopool.errors import PoolError
 
@@ -208,8 +209,7 @@ def check_given(pool: Pool, coro: Any, future: Any) -> None:
             "sync_submit() is for threads, which cannot wait for asyncio's"
         )
         error = TypeError(message)
-    if hasattr(coro, "send"):
-        pool._native_discard(coro)
+    discard(pool, coro)
     raise error
 
 
