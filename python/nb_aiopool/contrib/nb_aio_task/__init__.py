@@ -1,0 +1,38 @@
+"""
+A distributed task queue for asyncio on Redis: as many workers as the work needs, each with an NbAioPool.
+
+    @aio_task("mails")
+    async def send(address, text): ...
+
+    await send.submit("a@example.org", "hello")
+    await send.consume()
+
+Delivery is at least once: what fails on the way may run a task again, and nothing loses one.
+"""
+
+from __future__ import annotations
+
+from .decorator import aio_task, batch_consume
+from .errors import BadPayload, BrokerError, Outage, QueueError, ResultUnavailable, TaskFailed
+from .events import TaskEvent, on_event
+from .handle import TaskHandle
+from .records import DeadLetter
+from .task import AioTask, BoundTask, QueueStats
+
+__all__ = [
+    "aio_task",
+    "batch_consume",
+    "AioTask",
+    "BoundTask",
+    "TaskHandle",
+    "QueueStats",
+    "DeadLetter",
+    "TaskEvent",
+    "on_event",
+    "QueueError",
+    "TaskFailed",
+    "ResultUnavailable",
+    "Outage",
+    "BrokerError",
+    "BadPayload",
+]

@@ -1,0 +1,245 @@
+"""One attempt at one task: decode, call, and say what is to become of the delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+
+from . import trailer
+from .broker import Delivery, Settlement
+from .codec import Call
+from .errors import BadPayload
+from .events import TaskEvent, emit, hooks
+from .records import Burial, Outcome
+from .tokens import token
+
+if TYPE_CHECKING:
+    from .definition import Definition
+
+logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
+
+_LONGEST_DELAY = 30 * 86400.0
+
+
+class Attempt:
+    """
+    A delivery, from its arrival until it is settled.
+
+    When it has ended, one of these may be set, else it is to be acknowledged: `settlement` if that takes more;
+    `given_up` if it was cancelled because the worker stops, and is to be handed back; `verdict` if somebody else has
+    cancelled it, to be called (it sets the settlement) if it turns out that the worker does not stop.
+    `lost` says that the delivery is no longer this worker's. `number` is 0 for an early start that has none yet.
+    """
+
+    __slots__ = (
+        "body",
+        "deliveries",
+        "given_up",
+        "job",
+        "lost",
+        "number",
+        "over",
+        "payload",
+        "retries",
+        "settlement",
+        "started",
+        "timed_out",
+        "verdict",
+    )
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.number = delivery.number
+        self.payload = delivery.payload
+        self.body, self.deliveries, self.retries = trailer.split(delivery.payload)
+        self.job: Optional[asyncio.Future[None]] = None
+        self.started = False
+        self.over = False
+        self.given_up = False
+        self.lost = False
+        self.verdict: Optional[Callable[[], None]] = None
+        self.settlement: Optional[Settlement] = None
+        self.timed_out = False
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether it has ended, and that is all there is to tell."""
+        return self.over and self.settlement is None and self.verdict is None and not self.given_up
+
+
+class Attempts:
+    """
+    How the attempts of one task are made.
+
+    `ended(attempt)` is called when one has ended, in the loop and in whatever way.
+    """
+
+    def __init__(self, definition: Definition, ended: Callable[[Attempt], None]) -> None:
+        self._function = definition.function
+        self._name = definition.name
+        self._queue = definition.queue
+        self._options = definition.options
+        self._codec = definition.codec
+        self._records = definition.records
+        self._ended = ended
+
+    async def make(self, attempt: Attempt) -> None:
+        """
+        Run the task. Raises nothing but what ends an event loop (KeyboardInterrupt, SystemExit) and CancelledError.
+        """
+        attempt.started = True
+        try:
+            await self._make(attempt)
+        except GeneratorExit:  # the loop has been closed: nobody is left to be told
+            raise
+        except BaseException:
+            self._ended(attempt)
+            raise
+        self._ended(attempt)
+
+    async def _make(self, attempt: Attempt) -> None:
+        try:
+            call = self._codec.decode(attempt.body)
+        except BadPayload as error:
+            logger.error("%s: %s. It goes to the dead letters", self._queue, error)  # noqa: TRY400 -- not our failure
+            self._bury(attempt, Call((), {}, token()), str(error), attempt.deliveries + 1)
+            return
+        if attempt.deliveries >= self._options.max_deliveries:
+            self._condemn(attempt, call)
+            return
+        if hooks:
+            self._tell_start(attempt, call)
+        begun = time.perf_counter()
+        try:
+            value = await self._run(attempt, call)
+        except asyncio.CancelledError as error:
+            if attempt.given_up:
+                raise
+            # The loop may be about to end, and have cancelled this before the worker itself.
+            attempt.verdict = partial(self._fail, attempt, call, error, begun)
+        except (KeyboardInterrupt, GeneratorExit):  # the process is told to end, or its loop has been closed
+            attempt.given_up = True
+            raise
+        except BaseException as error:  # noqa: BLE001 -- SystemExit too: sys.exit() in a task must not end its worker
+            self._fail(attempt, call, error, begun)
+        else:
+            self._succeed(attempt, call, value, begun)
+
+    async def _run(self, attempt: Attempt, call: Call) -> Any:
+        timeout = self._options.timeout
+        if timeout is None:
+            return await self._function(*call.args, **call.kwargs)
+        timer = asyncio.get_running_loop().call_later(timeout, self._time_out, attempt)
+        try:
+            value = await self._function(*call.args, **call.kwargs)
+        except asyncio.CancelledError as error:
+            if not attempt.timed_out:
+                raise
+            raise self._timeout_error() from error
+        finally:
+            timer.cancel()
+        if attempt.timed_out:  # it has suppressed its cancellation
+            raise self._timeout_error()
+        return value
+
+    def _time_out(self, attempt: Attempt) -> None:
+        if attempt.job is not None:
+            attempt.timed_out = True
+            attempt.job.cancel()
+
+    def _timeout_error(self) -> Exception:
+        return asyncio.TimeoutError(f"{self._name} took longer than its timeout of {self._options.timeout} s")
+
+    def _succeed(self, attempt: Attempt, call: Call, value: Any, begun: float) -> None:
+        ttl = self._options.result_ttl
+        if ttl:
+            name, key = _names(call)
+            result = self._result(name, Outcome(key, value))
+            attempt.settlement = Settlement(
+                "done", attempt.number, name, key, call.given_id, result=result, result_ttl=ttl
+            )
+        elif call.given_id:
+            attempt.settlement = Settlement("done", attempt.number, call.id, call.token, call.id)
+        if hooks:
+            emit(TaskEvent("succeeded", self._queue, call.id, seconds=time.perf_counter() - begun))
+
+    def _fail(self, attempt: Attempt, call: Call, error: BaseException, begun: float) -> None:
+        said = _last_line(error)
+        if hooks:
+            emit(TaskEvent("failed", self._queue, call.id, seconds=time.perf_counter() - begun, error=said))
+        options = self._options
+        if attempt.retries >= options.max_retries:
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            logger.error("%s: %s failed for good: %s", self._queue, self._name, said, exc_info=error)
+            self._bury(attempt, call, said, attempt.deliveries + 1, text)
+            return
+        try:
+            delay = options.retry_delay * 2.0**attempt.retries
+        except OverflowError:
+            delay = _LONGEST_DELAY
+        delay = min(delay, _LONGEST_DELAY) * random.uniform(0.5, 1.5)
+        logger.info("%s: %s failed, next attempt in %.1f s: %s", self._queue, self._name, delay, said)
+        name, key = _names(call)
+        body = trailer.join(attempt.body, attempt.deliveries, attempt.retries + 1)
+        attempt.settlement = Settlement("retry", attempt.number, name, key, call.given_id, body, delay)
+        if hooks:
+            emit(
+                TaskEvent("retried", self._queue, call.id, count=attempt.retries + 1, delay=delay, error=said)
+            )
+
+    def _condemn(self, attempt: Attempt, call: Call) -> None:
+        said = (
+            f"its worker died each of the {attempt.deliveries} times that it was delivered"
+            f" (max_deliveries={self._options.max_deliveries}), the last time with nothing beside it"
+        )
+        logger.error("%s: %s is not run again: %s", self._queue, self._name, said)
+        self._bury(attempt, call, said, attempt.deliveries)
+
+    def _bury(self, attempt: Attempt, call: Call, said: str, deliveries: int, text: str = "") -> None:
+        name, key = _names(call)
+        burial = Burial(name, key, call.given_id, text or said, deliveries, time.time(), attempt.payload)
+        ttl = self._options.result_ttl
+        result = self._result(name, Outcome(key, error=said, traceback=text)) if ttl else b""
+        attempt.settlement = Settlement(
+            "dead",
+            attempt.number,
+            name,
+            key,
+            call.given_id,
+            self._records.encode_burial(burial),
+            result=result,
+            result_ttl=ttl,
+        )
+        if hooks:
+            emit(TaskEvent("dead", self._queue, name, error=said))
+
+    def _result(self, name: str, outcome: Outcome) -> bytes:
+        try:
+            return self._records.encode_outcome(name, outcome)
+        except Exception as error:
+            logger.exception("%s: the result of %s cannot be stored", self._queue, self._name)
+            said = f"the task succeeded, but its result cannot be stored: {_last_line(error)}"
+            return self._records.encode_outcome(name, Outcome(outcome.token, error=said))
+
+    def _tell_start(self, attempt: Attempt, call: Call) -> None:
+        if attempt.deliveries:
+            emit(TaskEvent("redelivered", self._queue, call.id, count=attempt.deliveries))
+        age = max(0.0, time.time() - call.submitted_at) if call.submitted_at else None
+        emit(TaskEvent("started", self._queue, call.id, age=age))
+
+
+def _names(call: Call) -> Tuple[str, str]:
+    """Under what to keep what is kept of a task, and its token: both are made up if its producer gave none."""
+    key = call.token or token()
+    return call.id or key, key
+
+
+def _last_line(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception_only(type(error), error)).strip()
+    except Exception:  # noqa: BLE001 -- its own __str__ has failed
+        return type(error).__name__

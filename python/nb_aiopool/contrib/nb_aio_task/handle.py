@@ -1,0 +1,77 @@
+"""What `submit` returns: a task's name, and the way to its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional
+
+from .errors import BadPayload, QueueError, TaskFailed
+from .results import Expected
+
+if TYPE_CHECKING:
+    from .link import Link, Links
+
+
+class TaskHandle:
+    """A submitted task. `id` is its name: the one given by `options(id=...)`, or one made for it."""
+
+    __slots__ = ("_links", "_token", "id")
+
+    def __init__(self, links: Links, id: str, token: str) -> None:  # noqa: A002
+        self._links = links
+        self._token = token
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<TaskHandle {self.id} of {self._links.definition.list_name}>"
+
+    async def result(self, timeout: Optional[float] = None) -> Any:
+        """
+        Wait until the task has ended, on whichever worker, and return what it returned.
+
+        Requires: the task was defined with `result_ttl`, and its result has not expired.
+        Raises TaskFailed with the worker's traceback if the task is a dead letter, asyncio.TimeoutError after `timeout`
+        seconds (the task goes on), and ResultUnavailable if no result can come any more.
+        """
+        if not self._links.definition.options.result_ttl:
+            raise QueueError(
+                f"{self._links.definition.list_name} stores no results: define the task with"
+                " @aio_task(..., result_ttl=seconds) to wait for them"
+            )
+        outcome = await self._links.here().results.wait(Expected(self.id, self._token), timeout)
+        if outcome.error is not None:
+            raise TaskFailed(self.id, outcome.error, outcome.traceback)
+        return outcome.value
+
+    async def status(self) -> str:
+        """
+        Where the task is: "queued", "delayed" (also between two attempts), "running" (fetched by a worker), "done",
+        "dead", or "unknown": done without result_ttl, or its result has expired, or it was cleared.
+        """
+        link = self._links.here()
+        for _ in range(2):  # it may move on from where it is looked for last to where it was looked for first
+            place = (await link.places([self._token])).get(self._token)
+            if place is not None:
+                return place
+            ended = await self._how_it_ended(link)
+            if ended is not None:
+                return ended
+        return "unknown"
+
+    async def _how_it_ended(self, link: Link) -> Optional[str]:
+        records = self._links.definition.records
+        result = (await link.persist(lambda: link.broker.results([self.id])))[0]
+        if result is not None:
+            try:
+                outcome = records.decode_outcome(self.id, result)
+            except BadPayload:  # of a class that is not known here, or not ours: there is one
+                return "done"
+            if outcome.token == self._token:
+                return "done" if outcome.error is None else "dead"
+        dead = (await link.persist(lambda: link.broker.dead([self.id])))[0]
+        if dead is not None:
+            try:
+                if records.decode_burial(self.id, dead).token == self._token:
+                    return "dead"
+            except BadPayload:
+                return "dead"
+        return None

@@ -1,0 +1,56 @@
+"""The names of everything a queue keeps in Redis. Nothing else names a key."""
+
+from __future__ import annotations
+
+LIST_PREFIX = "nb_aio_task:"
+
+
+class QueueKeys:
+    """
+    The keys of one queue.
+
+    Guarantees: all of them lie in one slot of a Redis Cluster, because the list's whole name is the hash tag of the
+    others.
+    """
+
+    def __init__(self, list_name: str) -> None:
+        self.list = list_name
+        """The waiting tasks: pushed at the right, taken from the left. The only key that nb_aiopool 1.0 knows."""
+        self.prefix = prefix = f"{{{list_name}}}:"
+        self.consumers = prefix + "consumers"
+        """
+        Sorted set: consumer -> deadline of its lease, in ms of the server's clock; once it was recovered, minus
+        when.
+        """
+        self.delayed = prefix + "delayed"
+        """Sorted set: token -> when it is due, in ms of the server's clock."""
+        self.parked = prefix + "parked"
+        """Hash: token -> payload of a delayed task."""
+        self.dead = prefix + "dead"
+        """Hash: id -> record of a dead letter."""
+        self.ids = prefix + "ids"
+        """Sorted set: id given by a user -> when its `unique:` key expires, in ms of the server's clock."""
+
+    def inflight(self, consumer: str) -> str:
+        """Hash: number of a delivery -> payload."""
+        return f"{self.prefix}inflight:{consumer}"
+
+    def wait(self, consumer: str) -> str:
+        """List: what a blocking call has taken for the consumer, at most one payload after another."""
+        return f"{self.prefix}wait:{consumer}"
+
+    def state(self, consumer: str) -> str:
+        """Hash: `last`, the highest number it was given, and `solo`, the number it runs with nothing beside it."""
+        return f"{self.prefix}state:{consumer}"
+
+    def result(self, name: str) -> str:
+        """String: the outcome of a task, for as long as `result_ttl` says."""
+        return f"{self.prefix}result:{name}"
+
+    def unique(self, id: str) -> str:  # noqa: A002 -- as in handle.id
+        """String: the token of the living task that has this id."""
+        return f"{self.prefix}unique:{id}"
+
+    def producer(self, producer: str) -> str:
+        """String: the number of the last batch of a producer that was queued."""
+        return f"{self.prefix}producer:{producer}"

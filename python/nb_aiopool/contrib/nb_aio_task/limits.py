@@ -1,0 +1,15 @@
+"""Numbers that both brokers share."""
+
+from __future__ import annotations
+
+UNIQUE_SECONDS = 7 * 86400
+"""How long an id stays taken by a task that nobody ends, e.g. because nb_aiopool 1.0 has consumed it."""
+
+PRODUCER_SECONDS = 7 * 86400
+"""How long a repeated batch is known again after its producer's last one."""
+
+DUE_AT_ONCE = 1000
+"""How many delayed tasks one exchange moves to the list: no call holds up Redis for long."""
+
+CONDEMNED_SECONDS = 3600
+"""How long a recovered consumer is still looked after: a blocking call that it left open may take a task meanwhile."""

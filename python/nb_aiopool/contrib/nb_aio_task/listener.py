@@ -1,0 +1,65 @@
+"""The wait for something to come into an empty queue."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Callable, Optional
+
+from .errors import QueueError
+
+if TYPE_CHECKING:
+    from .alarm import Alarm
+    from .broker import Broker
+
+_PARTING_SECONDS = 1.0
+
+
+class Listener:
+    """
+    Lets one consumer wait, beside whatever else it does.
+
+    `heard(payload)` is called when something has come: it says whether it has started that, which is what makes an idle
+    worker quick. The alarm is set off when the wait is over, whatever came of it.
+    """
+
+    def __init__(self, broker: Broker, block: float, alarm: Alarm, heard: Callable[[bytes], bool]) -> None:
+        self._broker = broker
+        self._block = block
+        self._alarm = alarm
+        self._heard = heard
+        self._task: Optional[asyncio.Task[None]] = None
+        self.listening = False
+        self.pending = False
+        """Whether something may have come that was not started: the next exchange fetches it."""
+
+    def listen(self, consumer: str) -> None:
+        """Wait, unless it does already. Requires: the consumer's lease was renewed just now."""
+        if not self.listening:
+            self.listening = True
+            self._task = asyncio.get_running_loop().create_task(self._listen(consumer))
+
+    async def end(self) -> None:
+        """
+        Guarantees: the wait is over, and if it was answered, that has come; else the broker knows that it may still be.
+        """
+        task = self._task
+        if not self.listening or task is None:
+            return
+        ending = asyncio.get_running_loop().create_task(self._broker.end_wait())
+        try:
+            await asyncio.wait([task, ending], timeout=_PARTING_SECONDS)
+        finally:
+            ending.cancel()
+            task.cancel()
+        await asyncio.wait([task, ending])
+
+    async def _listen(self, consumer: str) -> None:
+        self.pending = True
+        try:
+            payload = await self._broker.wait(consumer, self._block)
+            self.pending = payload is not None and not self._heard(payload)
+        except QueueError:
+            pass  # the consumer's next turn meets it as well, and sees to it
+        finally:
+            self.listening = False
+            self._alarm.set()

@@ -1,0 +1,19 @@
+-- Hands back, in order and to the front, what a consumer holds and does not know of.
+-- KEYS: list, inflight, state, consumers   ARGV: consumer, numbers that it knows (in one string)
+-- Returns the highest number it was given; 0 if it was recovered.
+local list, inflight, state, consumers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+if not deadline_of(consumers, ARGV[1]) then
+    return 0
+end
+local known = {}
+for number in ARGV[2]:gmatch('%d+') do
+    known[number] = true
+end
+local numbers = numbers_in(inflight)
+for i = #numbers, 1, -1 do
+    if not known[numbers[i]] then
+        redis.call('LPUSH', list, redis.call('HGET', inflight, numbers[i]))
+        redis.call('HDEL', inflight, numbers[i])
+    end
+end
+return tonumber(redis.call('HGET', state, 'last') or 0)

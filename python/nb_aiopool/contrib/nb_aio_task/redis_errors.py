@@ -1,0 +1,46 @@
+"""Which of Redis' errors will pass if one waits, and which will not."""
+
+from __future__ import annotations
+
+import re
+from typing import Tuple, Type
+
+from .errors import BrokerError, Outage
+from .redis_py import errors
+
+# What a server answers while it cannot do its work: it is short of memory, starts, cannot save, is a replica after a
+# failover, is cut off from its cluster, is busy with somebody's script, or has too many clients.
+_PASSING = re.compile(
+    r"\b(OOM|LOADING|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED)\b|max number of"
+    r" clients"
+)
+_LASTING = re.compile(
+    r"\b(WRONGPASS|NOAUTH|NOPERM)\b|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
+)
+
+CONNECTION_ERRORS: Tuple[Type[BaseException], ...] = (
+    errors.ConnectionError,
+    errors.TimeoutError,
+    OSError,
+    EOFError,
+)
+
+
+def translated(error: Exception) -> Exception:
+    """An Outage or a BrokerError in place of what redis-py raised; another exception as it is."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, errors.AuthenticationError) or _LASTING.search(said):
+        return BrokerError(
+            f"Redis refuses the connection: {said}. Mend redis_url= (user, password, database)"
+        )
+    if isinstance(error, CONNECTION_ERRORS) or _PASSING.search(said):
+        return Outage(said)
+    if isinstance(error, errors.RedisError):
+        return BrokerError(
+            f"Redis refuses a command of nb_aio_task: {said}. It needs Redis 6.2 or newer, or Valkey"
+        )
+    return error
+
+
+def is_missing_script(error: Exception) -> bool:
+    return isinstance(error, errors.NoScriptError)

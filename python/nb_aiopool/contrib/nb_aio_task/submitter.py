@@ -1,0 +1,150 @@
+"""Tasks on their way into the queue: what is submitted at one time travels in one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Deque, List, NamedTuple, Optional, Sequence
+
+from .errors import QueueError
+from .outages import OutageLog, persist
+from .tokens import token
+
+if TYPE_CHECKING:
+    from .broker import Broker, Submission
+
+MOST_TASKS = 1000
+_MOST_BYTES = 4_000_000
+_LONGEST_PAUSE = 2.0
+
+
+class _Group(NamedTuple):
+    """What one caller submits together, and waits for together."""
+
+    submissions: Sequence[Submission]
+    size: int
+    asked_at: float
+    owners: asyncio.Future[List[str]]
+
+
+class Submitter:
+    """
+    The way into one queue from one event loop.
+
+    Guarantees: callers are served in order. A caller is answered when the broker has answered, and waits, however
+    long, while there is an outage; what is repeated is queued once. A caller that is cancelled before its tasks were
+    sent has submitted nothing; one that is cancelled later may or may not have.
+    """
+
+    def __init__(self, broker: Broker, log: OutageLog) -> None:
+        self._broker = broker
+        self._log = log
+        self._name = token()
+        self._batch = 0
+        self._groups: Deque[_Group] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._sending = False
+        self._sender: Optional[asyncio.Task[None]] = None
+        # The batch that was sent, or is being sent, under the number self._batch.
+        self._unanswered: List[_Group] = []
+
+    async def submit(self, submissions: Sequence[Submission]) -> List[str]:
+        """The tokens of the tasks that have the ids of these: see Broker.push."""
+        owners: asyncio.Future[List[str]] = self._loop.create_future()
+        size = sum([len(s.payload) for s in submissions])
+        self._groups.append(_Group(submissions, size, self._loop.time(), owners))
+        if not self._sending:
+            # The first caller sends for all that submit in this turn of the loop: a task for it would cost more turns.
+            self._sending = True
+            try:
+                await asyncio.sleep(0)
+                await self._send_next()
+            except BaseException:
+                owners.cancel()
+                if not self._loop.is_closed():
+                    self._hand_over()
+                raise
+            self._hand_over()
+        return await owners
+
+    async def close(self) -> None:
+        """Requires: nobody waits in `submit`, or is content to be cancelled."""
+        sender = self._sender
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait([sender])
+
+    def _hand_over(self) -> None:
+        """Whoever sent for the others has been answered, or cancelled: a task sends what is left, if anything is."""
+        if self._unanswered or self._groups:
+            self._sender = self._loop.create_task(self._send_all())
+        else:
+            self._sending = False
+
+    async def _send_all(self) -> None:
+        try:
+            while self._unanswered or self._groups:
+                await self._send_next()
+        finally:
+            self._sender = None
+            self._sending = False
+            for group in (*self._unanswered, *self._groups):
+                group.owners.cancel()
+            self._unanswered.clear()
+            self._groups.clear()
+
+    async def _send_next(self) -> None:
+        """Send a batch: the one that nobody knows the answer of, or else the next."""
+        if not self._unanswered:
+            self._unanswered = self._next_groups()
+            self._batch += 1
+        groups = self._unanswered
+        if not groups:
+            return
+        try:
+            owners = iter(await self._push(groups))
+        except Exception as error:  # noqa: BLE001 -- it is told to those who wait for it
+            for group in groups:
+                if not group.owners.done():
+                    group.owners.set_exception(error)
+        else:
+            for group in groups:
+                own = [next(owners) for _ in group.submissions]
+                if not group.owners.done():
+                    group.owners.set_result(own)
+        self._unanswered = []
+
+    def _next_groups(self) -> List[_Group]:
+        groups: List[_Group] = []
+        tasks = size = 0
+        while self._groups:
+            group = self._groups[0]
+            if groups and (tasks + len(group.submissions) > MOST_TASKS or size + group.size > _MOST_BYTES):
+                break
+            self._groups.popleft()
+            if group.owners.done():  # its caller was cancelled
+                continue
+            groups.append(group)
+            tasks += len(group.submissions)
+            size += group.size
+        return groups
+
+    async def _push(self, groups: List[_Group]) -> List[str]:
+        number = self._batch
+
+        async def attempt() -> List[str]:
+            if all(group.owners.done() for group in groups):
+                raise QueueError("nobody waits for this any more")
+            return await self._broker.push(self._name, number, _due_now(groups, self._loop.time()))
+
+        return await persist(attempt, self._log, _LONGEST_PAUSE)
+
+
+def _due_now(groups: List[_Group], now: float) -> List[Submission]:
+    """The submissions with their delays as they are now: a wait for the broker is not added to them."""
+    submissions: List[Submission] = []
+    for group in groups:
+        waited = now - group.asked_at
+        for s in group.submissions:
+            submissions.append(s if s.delay is None else s._replace(delay=max(0.0, s.delay - waited)))
+    return submissions

@@ -1,0 +1,207 @@
+"""
+A worker: one `consume()`, from its first fetch to its last hand-back.
+
+It turns: tell the broker what has ended, take what there is room for, start it, and sleep until there is a reason for
+the next turn. Nothing else talks to the broker for it but the wait for something to come (`listener`) and the thread
+that keeps the lease (`keeper`). What it holds, and under which name, is `holding`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Awaitable, Optional
+
+from nb_aiopool.pool import NbAioPool
+
+from .alarm import Alarm
+from .attempt import Attempt, Attempts
+from .errors import QueueError
+from .holding import Holding
+from .listener import Listener
+
+if TYPE_CHECKING:
+    from .broker import Broker
+    from .definition import Definition
+
+logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
+
+FLUSH_SECONDS = 0.05
+"""How long an acknowledgement may wait for company."""
+IDLE_TURN_SECONDS = 0.5
+"""How often a worker that has nothing to do looks for delayed tasks that have become due."""
+PARTING_SECONDS = 3.0
+"""How long a worker that stops, and runs nothing any more, waits for a broker that does not answer."""
+
+
+class Worker:
+    """
+    Runs the tasks of one queue until it is stopped.
+
+    Guarantees: `run` returns when all it has begun has ended and the rest is handed back. With `burst` it also returns
+    once the list and the delayed tasks are empty and nothing of its own is running.
+    """
+
+    def __init__(self, definition: Definition, broker: Broker, *, block: float, burst: bool = False) -> None:
+        options = definition.options
+        self._definition = definition
+        self._broker = broker
+        self._burst = burst
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm()
+        self._stopping = False
+        concurrency = options.max_concurrency
+        read_ahead = max(1, concurrency // 10)
+        if options.max_queue_size:
+            read_ahead = min(read_ahead, options.max_queue_size)
+        self._room = concurrency + read_ahead
+        self._portion = max(1, read_ahead // 2)
+        self._pool = NbAioPool(concurrency, options.max_queue_size)
+        self._attempts = Attempts(definition, self._ended)
+        self._listener = Listener(broker, block, self._alarm, self._hear)
+        self._holding = Holding(definition, broker, self._alarm)
+        self._flush: Optional[asyncio.TimerHandle] = None
+        self._next_due: Optional[float] = None
+
+    def stop(self) -> None:
+        """Fetch nothing more, hand back what has not started, let the rest finish. From the loop's thread."""
+        self._stopping = True
+        self._alarm.set()
+
+    def abort(self) -> None:
+        """Stop, and cancel what is running: it is handed back."""
+        self.stop()
+        for attempt in list(self._holding.in_pool.values()):
+            attempt.given_up = True
+            if attempt.job is not None:
+                attempt.job.cancel()
+
+    async def run(self) -> None:
+        """
+        Guarantees: cancelled once, it stops; cancelled again, it aborts; it raises CancelledError when it is done with
+        that. Raises BrokerError if the broker refuses it for good.
+        """
+        interrupted: Optional[BaseException] = None
+        try:
+            try:
+                await self._serve()
+            except (asyncio.CancelledError, QueueError) as error:
+                interrupted = error
+            self.stop()
+            while True:
+                try:
+                    await self._wind_up()
+                    break
+                except asyncio.CancelledError as error:
+                    interrupted = error
+                    self.abort()
+        finally:
+            self._holding.forget()
+        if interrupted is not None:
+            raise interrupted
+
+    async def _serve(self) -> None:
+        while not self._stopping:
+            await self._turn()
+            if self._burst and self._is_drained():
+                return
+            if not self._has_reason():
+                await self._rest()
+
+    async def _turn(self) -> None:
+        holding = self._holding
+        holding.judge_cancelled()
+        holding.release_suspects()
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        # What is held up behind a suspect takes up room as well: fetching waits until that has gone.
+        room = 0 if holding.suspects or holding.solo else self._room
+        reply = await holding.exchange(room, sweep=not self._listener.listening)
+        if reply is not None:
+            self._next_due = reply.next_due
+            for attempt in holding.startable():
+                self._start(attempt)
+
+    def _start(self, attempt: Attempt) -> None:
+        attempt.job = self._pool.submit_nowait(self._attempts.make(attempt))
+
+    def _hear(self, payload: bytes) -> bool:
+        """Something has come into the empty queue: start it without asking for it first, if that may be."""
+        self._holding.more = True  # where one came from, there may be others
+        attempt = None if self._stopping else self._holding.begin_early(payload)
+        if attempt is None:
+            return False
+        self._start(attempt)
+        return True
+
+    def _ended(self, attempt: Attempt) -> None:
+        self._holding.end(attempt)
+        if self._has_reason():
+            self._alarm.set()
+        elif self._flush is None:
+            self._flush = self._loop.call_later(FLUSH_SECONDS, self._alarm.set)
+
+    def _has_reason(self) -> bool:
+        """Whether the next turn has something to do that cannot wait."""
+        holding = self._holding
+        if not holding.in_pool:
+            return holding.unsettled or bool(holding.suspects) or holding.more
+        if holding.suspects or holding.solo:
+            return False
+        return holding.more and self._room - len(holding.in_pool) >= self._portion
+
+    async def _rest(self) -> None:
+        holding = self._holding
+        blocked = holding.more or holding.suspects or holding.solo or len(holding.in_pool) >= self._room
+        if not blocked:
+            self._listener.listen(holding.consumer)
+        seconds = IDLE_TURN_SECONDS
+        if self._next_due is not None:
+            seconds = min(seconds, self._next_due + 0.001)
+        await self._alarm.sleep(seconds)
+
+    def _is_drained(self) -> bool:
+        holding = self._holding
+        return not (
+            holding.more
+            or holding.in_pool
+            or holding.suspects
+            or holding.unsettled
+            or self._listener.pending
+            or self._next_due is not None
+        )
+
+    async def _wind_up(self) -> None:
+        holding = self._holding
+        for attempt in list(holding.in_pool.values()):
+            if not attempt.started:
+                if attempt.job is not None:
+                    attempt.job.cancel()
+                holding.drop(attempt)
+        await self._listener.end()
+        await self._within(PARTING_SECONDS, holding.hand_back())
+        while holding.in_pool:
+            await self._alarm.sleep(FLUSH_SECONDS)
+            if holding.unsettled:
+                await self._within(PARTING_SECONDS, holding.exchange(0))
+        if not await self._within(PARTING_SECONDS, holding.leave()):
+            logger.warning(
+                "%s: stopped while the broker does not answer: what was not acknowledged starts again when the lease"
+                " of %g s has run out",
+                self._definition.queue,
+                self._definition.options.lease,
+            )
+        if self._flush is not None:
+            self._flush.cancel()
+        await self._pool.shutdown()
+
+    async def _within(self, seconds: float, call: Awaitable[object]) -> bool:
+        try:
+            await asyncio.wait_for(call, seconds)
+        except asyncio.TimeoutError:
+            return False
+        except QueueError as error:
+            logger.warning("%s: %s", self._definition.queue, error)
+            return False
+        return True

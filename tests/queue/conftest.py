@@ -1,0 +1,60 @@
+"""Runs every test that takes `queue` against each of the brokers, and closes what the test has opened."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable, Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("broker_support")
+
+from broker_support import MemoryQueue, Queue, RedisQueue  # noqa: E402
+from redis_server import RedisServer, server_program  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server that all tests share: they take queues of their own, and leave the server as it is."""
+    pytest.importorskip("redis")
+    if server_program() is None:
+        pytest.skip("there is no redis-server on this machine")
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "redis"])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    """A new queue. The test has to be an async one: what it has opened is closed in its loop."""
+    made: Queue
+    if request.param == "memory":
+        made = MemoryQueue()
+    else:
+        server = request.getfixturevalue("redis_server")
+        from nb_aiopool.contrib.nb_aio_task.redis_broker import RedisBroker
+
+        made = RedisQueue(server.url, RedisBroker)
+    close_after(request, made)
+    return made
+
+
+@pytest.fixture
+def memory(request: pytest.FixtureRequest) -> MemoryQueue:
+    """A new queue inside the process, for an async test."""
+    made = MemoryQueue()
+    close_after(request, made)
+    return made
+
+
+def close_after(request: pytest.FixtureRequest, queue: Queue) -> None:
+    """Close the queue at the end of the async test, within its loop."""
+    body: Callable[..., Any] = request.node.obj
+
+    @functools.wraps(body)
+    async def closing(**arguments: Any) -> None:
+        try:
+            await body(**arguments)
+        finally:
+            await queue.close()
+
+    request.node.obj = closing
