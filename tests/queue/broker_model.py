@@ -152,6 +152,8 @@ class Model:
             body, deliveries, retries = trailer.split(entry.payload)
             may_rise = number == consumer.solo if consumer.solo else deliveries < max(1, max_deliveries - 1)
             deliveries += may_rise
+            if number == consumer.solo and deliveries == max_deliveries == 1:
+                deliveries = 2  # one is where those get who were beside it
             back.insert(0, Entry(entry.token, trailer.join(body, deliveries, retries)))
         self.list[:0] = back
         return len(consumer.held)

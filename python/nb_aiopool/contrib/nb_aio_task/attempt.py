@@ -15,6 +15,7 @@ from .broker import Delivery, Settlement
 from .codec import Call
 from .errors import BadPayload
 from .events import TaskEvent, emit, hooks
+from .limits import condemned_at
 from .records import Burial, Outcome
 from .tokens import token
 
@@ -108,7 +109,7 @@ class Attempts:
             logger.error("%s: %s. It goes to the dead letters", self._queue, error)  # noqa: TRY400 -- not our failure
             self._bury(attempt, Call((), {}, token()), str(error), attempt.deliveries + 1)
             return
-        if attempt.deliveries >= self._options.max_deliveries:
+        if attempt.deliveries >= condemned_at(self._options.max_deliveries):
             self._condemn(attempt, call)
             return
         if hooks:
@@ -193,11 +194,11 @@ class Attempts:
 
     def _condemn(self, attempt: Attempt, call: Call) -> None:
         said = (
-            f"its worker died each of the {attempt.deliveries} times that it was delivered"
-            f" (max_deliveries={self._options.max_deliveries}), the last time with nothing beside it"
+            f"its worker died each time that it was delivered, the last time with nothing beside it"
+            f" (max_deliveries={self._options.max_deliveries})"
         )
         logger.error("%s: %s is not run again: %s", self._queue, self._name, said)
-        self._bury(attempt, call, said, attempt.deliveries)
+        self._bury(attempt, call, said, self._options.max_deliveries)
 
     def _bury(self, attempt: Attempt, call: Call, said: str, deliveries: int, text: str = "") -> None:
         name, key = _names(call)

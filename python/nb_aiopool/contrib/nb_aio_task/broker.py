@@ -244,7 +244,8 @@ class Leases(abc.ABC):
         Guarantees: condemns the consumer first, so that it is refused from then on and anybody can finish the work;
         its lease stays condemned for an hour after that, because a `wait` of it may still be answered. Counts the
         delivery of each: of the one that ran alone (`solo`, or the only one held), without a limit; of others, up
-        to max(1, max_deliveries - 1), at which they are run alone; of none but the solo one, if there is one.
+        to `limits.suspicious_at`, from which on they are run alone; of none but the solo one, if there is one. A
+        solo one that has reached `max_deliveries` is put at `limits.condemned_at` at least.
         Returns how many are left, None if the lease has changed or gone; any negative deadline stands for a lease that
         was condemned.
         """

@@ -41,14 +41,16 @@ class Codec:
         self._signer = signer
         self._purpose = queue
 
-    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any], id: str, token: str, at: float) -> bytes:  # noqa: A002
+    def encode(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], id_: str, token: str, at: float
+    ) -> bytes:
         """
         The payload of a call: a dict with the keys of nb_aiopool 1.0 first, and those it ignores behind.
 
         Raises what pickle or json raises for arguments that they cannot take.
         """
-        task: Dict[str, Any] = {"args": args, "kwargs": kwargs, "id": id, "at": at}
-        if token != id:
+        task: Dict[str, Any] = {"args": args, "kwargs": kwargs, "id": id_, "at": at}
+        if token != id_:
             task["token"] = token
         if self._use_pickle:
             return self._signer.signed_pickle(self._purpose, pickle.dumps(task, PICKLE_PROTOCOL))

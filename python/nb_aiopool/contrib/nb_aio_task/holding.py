@@ -15,6 +15,7 @@ from .broker import Broker, Delivery, Exchange, Settlement
 from .errors import Outage
 from .events import TaskEvent, emit, hooks
 from .keeper import Watch, consumer_name, keeper_for
+from .limits import suspicious_at
 from .outages import log_of, pauses, persist
 from .tokens import token
 
@@ -57,6 +58,7 @@ class Holding:
         # apart.
         self._early: Optional[Attempt] = None
         self._early_serial = 0
+        self._lost_running = 0
         self._ready: List[Attempt] = []
         self._acks: List[int] = []
         self._settlements: List[Settlement] = []
@@ -77,6 +79,11 @@ class Holding:
         keeper_for(options.redis_url).watch(self._watch)
 
     @property
+    def occupied(self) -> int:
+        """How much of the pool is taken: by what is held, and by what runs on although it was lost."""
+        return len(self.in_pool) + self._lost_running
+
+    @property
     def unsettled(self) -> bool:
         """Whether there is something to tell the broker."""
         return bool(self._acks or self._settlements or self._cancelled or self._early)
@@ -84,6 +91,7 @@ class Holding:
     def end(self, attempt: Attempt) -> None:
         """The attempt has ended."""
         if attempt.lost:
+            self._lost_running -= 1
             return
         attempt.over = True
         del self.in_pool[attempt.number]
@@ -96,7 +104,7 @@ class Holding:
         """An attempt at what a wait has brought, to be started at once; None if it has to be fetched like all else."""
         if self._early is not None or self.suspects or self.solo or self._doubt or not self._registered:
             return None
-        if len(self.in_pool) >= self._options.max_concurrency:
+        if self.occupied >= self._options.max_concurrency:
             return None
         attempt = Attempt(Delivery(0, payload))
         if self._is_suspicious(attempt):
@@ -144,7 +152,7 @@ class Holding:
         tried = False
         while True:
             acks, settlements, early = list(self._acks), list(self._settlements), self._early
-            want = max(0, room - len(self.in_pool)) if room else 0
+            want = max(0, room - self.occupied) if room else 0
             try:
                 if self._doubt:
                     await self._reconcile()
@@ -224,10 +232,9 @@ class Holding:
                 self._conclude(early)
             else:
                 self.in_pool[number] = self.in_pool.pop(0)
-        elif not early.is_acknowledged:
+        elif self.in_pool.pop(0, None) is not None:
             # It was handed back by a reconcile, or is about to be: it runs on, and does not count.
-            early.lost = True
-            self.in_pool.pop(0, None)
+            self._lose_attempt(early)
 
     def _conclude(self, attempt: Attempt) -> None:
         if attempt.settlement is not None:
@@ -242,7 +249,7 @@ class Holding:
         self._ready.append(attempt)
 
     def _is_suspicious(self, attempt: Attempt) -> bool:
-        return attempt.deliveries >= max(1, self._options.max_deliveries - 1)
+        return attempt.deliveries >= suspicious_at(self._options.max_deliveries)
 
     async def _reconcile(self) -> None:
         known = [*self.in_pool, *self._acks, *(attempt.number for attempt in self.suspects)]
@@ -260,10 +267,8 @@ class Holding:
     def _lose(self) -> None:
         """Others have what this held: start anew, under a new name. What runs already runs on, and counts no more."""
         taken = [*self.in_pool.values(), *self.suspects]
-        for attempt in taken:
-            attempt.lost = True
-            if not attempt.started and attempt.job is not None:
-                attempt.job.cancel()
+        for attempt in self.in_pool.values():
+            self._lose_attempt(attempt)
         self.in_pool.clear()
         self.suspects.clear()
         self._ready.clear()
@@ -283,6 +288,13 @@ class Holding:
             emit(TaskEvent("lease lost", self._queue, count=len(taken)))
         self._watch.hold(None)
         self._rename()
+
+    def _lose_attempt(self, attempt: Attempt) -> None:
+        attempt.lost = True
+        if attempt.started:
+            self._lost_running += 1
+        elif attempt.job is not None:
+            attempt.job.cancel()
 
     def _on_lost(self, _consumer: str) -> None:
         # By the keeper's thread. The next exchange says the same: it only has to come soon.

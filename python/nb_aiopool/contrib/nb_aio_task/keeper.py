@@ -9,6 +9,8 @@ the server's clock may jump.
 from __future__ import annotations
 
 import logging
+import os
+import random
 import threading
 import time
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
@@ -23,6 +25,7 @@ logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
 RECOVER_AT_ONCE = 1000
 _SHORTEST_LOOK = 0.1
 _LONGEST_LOOK = 5.0
+_CONDEMNED_AT_ONCE = 10
 
 
 class Sighting(NamedTuple):
@@ -100,14 +103,13 @@ class Watch:
         if answered - self._looked_at > 2 * self.period + 0.25:
             self._sightings.clear()
         self._looked_at = answered
+        # Condemned: whoever did it may have died over it, or have missed what came later. In time all are looked at.
+        condemned = [lease for lease in seen if lease.deadline < 0]
+        for lease in random.sample(condemned, min(len(condemned), _CONDEMNED_AT_ONCE)):
+            self._recover(lease)
         before, self._sightings = self._sightings, {}
         for lease in seen:
-            if lease.consumer == self._consumer:
-                continue
-            if (
-                lease.deadline < 0
-            ):  # condemned: whoever did it may have died over it, or have missed what came later
-                self._recover(lease)
+            if lease.consumer == self._consumer or lease.deadline < 0:
                 continue
             sighting = self._sighting_of(lease, before.get(lease.consumer), answered)
             if self._has_died(lease, sighting, answered):
@@ -206,3 +208,8 @@ def keeper_for(url: str) -> Keeper:
     """The keeper of this server's leases in this process."""
     with _keepers_lock:
         return _keepers.setdefault(url, Keeper())
+
+
+# In a child the thread is not there: it begins with keepers of its own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keepers.clear)

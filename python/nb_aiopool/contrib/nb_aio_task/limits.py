@@ -13,3 +13,16 @@ DUE_AT_ONCE = 1000
 
 CONDEMNED_SECONDS = 3600
 """How long a recovered consumer is still looked after: a blocking call that it left open may take a task meanwhile."""
+
+
+def suspicious_at(max_deliveries: int) -> int:
+    """From how many counted deliveries on a task is run with nothing beside it: all further ones are its own fault."""
+    return max(1, max_deliveries - 1)
+
+
+def condemned_at(max_deliveries: int) -> int:
+    """
+    From how many counted deliveries on a task is not run again. More than `suspicious_at`, so that only who was alone
+    when its worker died gets there.
+    """
+    return max(2, max_deliveries)

@@ -13,7 +13,14 @@ from typing import Deque, Dict, Iterable, List, Optional, Sequence, Tuple
 from . import trailer
 from .broker import Counts, Delivery, Exchange, Lease, Settlement, Submission
 from .expiring import Expiring
-from .limits import CONDEMNED_SECONDS, DUE_AT_ONCE, PRODUCER_SECONDS, UNIQUE_SECONDS
+from .limits import (
+    CONDEMNED_SECONDS,
+    DUE_AT_ONCE,
+    PRODUCER_SECONDS,
+    UNIQUE_SECONDS,
+    condemned_at,
+    suspicious_at,
+)
 
 
 class Task:
@@ -237,9 +244,11 @@ class MemoryState:
             body, deliveries, retries = trailer.split(task.payload)
             if number == consumer.solo:
                 deliveries += 1
+                if deliveries >= max_deliveries:
+                    deliveries = max(deliveries, condemned_at(max_deliveries))
             elif not consumer.solo:
                 # Who ran beside others is not to blame for more than brings it to be run alone.
-                deliveries = max(deliveries, min(deliveries + 1, max(1, max_deliveries - 1)))
+                deliveries = max(deliveries, min(deliveries + 1, suspicious_at(max_deliveries)))
             task.payload = trailer.join(body, deliveries, retries)
             self._hand_back(task)
         if not consumer.held and now + consumer.deadline > CONDEMNED_SECONDS * 1000:

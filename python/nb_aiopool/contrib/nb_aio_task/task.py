@@ -108,6 +108,10 @@ class AioTask(Generic[_T]):
         self._links = Links(self.definition)
         self._workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Worker] = WeakKeyDictionary()
 
+    def __reduce__(self) -> str:
+        # As functions are pickled: by their names.
+        return str(self.__dict__["__qualname__"])
+
     def __repr__(self) -> str:
         return f"<AioTask {self.definition.name} on {self.queue_name}>"
 

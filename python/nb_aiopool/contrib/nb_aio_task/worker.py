@@ -30,8 +30,9 @@ FLUSH_SECONDS = 0.05
 """How long an acknowledgement may wait for company."""
 IDLE_TURN_SECONDS = 0.5
 """How often a worker that has nothing to do looks for delayed tasks that have become due."""
-PARTING_SECONDS = 3.0
-"""How long a worker that stops, and runs nothing any more, waits for a broker that does not answer."""
+LAST_ANSWER_SECONDS = 0.5
+PARTING_SECONDS = 1.5
+"""How long a worker that stops waits for the answer to its last call, and to each of the few that it makes then."""
 
 
 class Worker:
@@ -81,15 +82,18 @@ class Worker:
         Guarantees: cancelled once, it stops; cancelled again, it aborts; it raises CancelledError when it is done with
         that. Raises BrokerError if the broker refuses it for good.
         """
+        # A task of its own, because stop() has to end a call that is not answered as well.
+        server = self._loop.create_task(self._serve())
         interrupted: Optional[BaseException] = None
         try:
             try:
-                await self._serve()
-            except (asyncio.CancelledError, QueueError) as error:
+                await asyncio.wait([server])
+            except asyncio.CancelledError as error:
                 interrupted = error
             self.stop()
             while True:
                 try:
+                    await self._end_of(server)
                     await self._wind_up()
                     break
                 except asyncio.CancelledError as error:
@@ -97,8 +101,19 @@ class Worker:
                     self.abort()
         finally:
             self._holding.forget()
+        if server.cancelled():
+            interrupted = interrupted or asyncio.CancelledError()
+        else:
+            interrupted = server.exception() or interrupted
         if interrupted is not None:
             raise interrupted
+
+    async def _end_of(self, server: asyncio.Task[None]) -> None:
+        """Let it have the answer to its last call; but not if that takes long."""
+        await asyncio.wait([server], timeout=LAST_ANSWER_SECONDS)
+        while not server.done():
+            server.cancel()
+            await asyncio.wait([server])
 
     async def _serve(self) -> None:
         while not self._stopping:
@@ -149,11 +164,11 @@ class Worker:
             return holding.unsettled or bool(holding.suspects) or holding.more
         if holding.suspects or holding.solo:
             return False
-        return holding.more and self._room - len(holding.in_pool) >= self._portion
+        return holding.more and self._room - holding.occupied >= self._portion
 
     async def _rest(self) -> None:
         holding = self._holding
-        blocked = holding.more or holding.suspects or holding.solo or len(holding.in_pool) >= self._room
+        blocked = holding.more or holding.suspects or holding.solo or holding.occupied >= self._room
         if not blocked:
             self._listener.listen(holding.consumer)
         seconds = IDLE_TURN_SECONDS
@@ -194,6 +209,7 @@ class Worker:
             )
         if self._flush is not None:
             self._flush.cancel()
+        # What runs on although its lease was lost ends here as well.
         await self._pool.shutdown()
 
     async def _within(self, seconds: float, call: Awaitable[object]) -> bool:

@@ -29,7 +29,8 @@ for i = #numbers, left + 1, -1 do
     local payload = redis.call('HGET', inflight, number)
     local _, deliveries = split(payload)
     if number == solo then
-        payload = with_deliveries(payload, deliveries + 1)
+        deliveries = deliveries + 1
+        payload = with_deliveries(payload, deliveries >= max_deliveries and math.max(deliveries, 2) or deliveries)
     elseif not solo then
         -- Who ran beside others is not to blame for more than brings it to be run alone.
         local most = math.max(1, max_deliveries - 1)
