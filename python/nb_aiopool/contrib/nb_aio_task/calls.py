@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -13,13 +14,12 @@ from typing import (
     Sequence,
     Tuple,
     Union,
-    cast,
 )
 
 from .broker import Submission
 from .events import TaskEvent, emit, hooks
 from .handle import TaskHandle
-from .submitter import MOST_TASKS
+from .submitter import MOST_BYTES, MOST_TASKS
 from .tokens import token, tokens
 
 if TYPE_CHECKING:
@@ -50,22 +50,30 @@ async def submit_all(
     """See AioTask.submit_many."""
     bulk = _Bulk(links, schedule)
     try:
-        if isinstance(calls, AsyncIterable):
-            async for call in calls:
-                if bulk.add(call):
-                    await bulk.send()
-        else:
-            for call in calls:
-                if bulk.add(call):
-                    await bulk.send()
-    except Exception:
+        try:
+            if isinstance(calls, AsyncIterable):
+                async for call in calls:
+                    if bulk.add(call):
+                        await bulk.send()
+            else:
+                for call in calls:
+                    if bulk.add(call):
+                        await bulk.send()
+        except Exception:
+            await bulk.send()
+            await bulk.answer()
+            raise
         await bulk.send()
+        await bulk.answer()
+    except BaseException:
+        bulk.cancel()
         raise
-    await bulk.send()
     return bulk.handles
 
 
 class _Bulk:
+    """Calls on their way, a chunk at a time: while one is on the wire, the next is written."""
+
     def __init__(self, links: Links, schedule: Schedule) -> None:
         self.handles: List[TaskHandle] = []
         self._links = links
@@ -73,6 +81,9 @@ class _Bulk:
         self._submitter = links.here().submitter
         self._schedule = schedule
         self._chunk: List[Submission] = []
+        self._size = 0
+        self._sent: List[Submission] = []
+        self._answer: Optional[asyncio.Task[List[str]]] = None
         self._tokens: List[str] = []
         self._at = 0.0
         self._delay: Optional[float] = None
@@ -80,31 +91,46 @@ class _Bulk:
 
     def add(self, call: Any) -> bool:
         """Whether the chunk is full."""
-        args, kwargs = self._checked(call)
+        try:
+            args, kwargs = call
+            if not (isinstance(args, (tuple, list)) and isinstance(kwargs, dict)):
+                raise TypeError  # noqa: TRY301 -- together with what is no pair at all
+        except (TypeError, ValueError):
+            raise TypeError(
+                "submit_many() takes pairs of arguments and keyword arguments, such as ((1, 2), {'y': 3});"
+                f" item {self._seen} is {call!r}"
+            ) from None
+        self._seen += 1
         if not self._tokens:
             self._tokens = tokens(MOST_TASKS)
             self._at = self._schedule.submitted_at()
             self._delay = self._schedule.delay()
         key = self._tokens.pop()
-        self._chunk.append(Submission(self._encode(args, kwargs, key, key, self._at), key, "", self._delay))
-        return len(self._chunk) == MOST_TASKS
+        payload = self._encode(args, kwargs, key, key, self._at)  # pyright: ignore[reportUnknownArgumentType]
+        self._size += len(payload)
+        self._chunk.append(Submission(payload, key, "", self._delay))
+        return len(self._chunk) == MOST_TASKS or self._size >= MOST_BYTES
 
     async def send(self) -> None:
-        chunk, self._chunk = self._chunk, []
+        """Send the chunk as soon as the one before it was answered."""
+        await self.answer()
+        chunk, self._chunk, self._size = self._chunk, [], 0
         if chunk:
-            await self._submitter.submit(chunk)
-            if hooks:
-                emit(TaskEvent("submitted", self._links.definition.queue, count=len(chunk)))
-            self.handles += [TaskHandle(self._links, s.token, s.token) for s in chunk]
+            self._sent = chunk
+            self._answer = asyncio.get_running_loop().create_task(self._submitter.submit(chunk))
+            await asyncio.sleep(0)
 
-    def _checked(self, call: Any) -> Tuple[Sequence[Any], Mapping[str, Any]]:
-        if isinstance(cast("object", call), (tuple, list)) and len(call) == 2:
-            args: Any = call[0]
-            kwargs: Any = call[1]
-            if isinstance(cast("object", args), (tuple, list)) and isinstance(cast("object", kwargs), dict):
-                self._seen += 1
-                return args, kwargs
-        raise TypeError(
-            "submit_many() takes pairs of arguments and keyword arguments, such as ((1, 2), {'y': 3});"
-            f" item {self._seen} is {call!r}"
-        )
+    async def answer(self) -> None:
+        """Wait for the answer to what was sent."""
+        if self._answer is None:
+            return
+        await self._answer
+        self._answer = None
+        if hooks:
+            emit(TaskEvent("submitted", self._links.definition.queue, count=len(self._sent)))
+        links = self._links
+        self.handles += [TaskHandle(links, s.token, s.token) for s in self._sent]
+
+    def cancel(self) -> None:
+        if self._answer is not None:
+            self._answer.cancel()

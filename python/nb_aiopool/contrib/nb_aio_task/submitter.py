@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .broker import Broker, Submission
 
 MOST_TASKS = 1000
-_MOST_BYTES = 4_000_000
+MOST_BYTES = 4_000_000
 _LONGEST_PAUSE = 2.0
 
 
@@ -119,7 +119,7 @@ class Submitter:
         tasks = size = 0
         while self._groups:
             group = self._groups[0]
-            if groups and (tasks + len(group.submissions) > MOST_TASKS or size + group.size > _MOST_BYTES):
+            if groups and (tasks + len(group.submissions) > MOST_TASKS or size + group.size > MOST_BYTES):
                 break
             self._groups.popleft()
             if group.owners.done():  # its caller was cancelled
