@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 if TYPE_CHECKING:
-    from benchmarks.workloads import Metric, Workload
+    from benchmarks.workloads import Metric
 
 # The spread of a median of n samples is their own, divided by the square root of n; for samples that are normally
 # distributed, these two factors make it a standard deviation.
@@ -43,6 +43,20 @@ class Row(NamedTuple):
     figures: Dict[str, Figure]
     reference: Optional[Figure]  # what the metric is compared to, such as a bare await
     reference_rival: str
+    more: bool = False  # whether more is better
+
+
+class Workload(Protocol):
+    """What a report needs to know of a kind of work."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def metrics(self) -> Tuple[Metric, ...]: ...
 
 
 Samples = Dict[Tuple[str, str, str], List[float]]  # by workload, metric and rival
@@ -56,6 +70,7 @@ class Run:
         self.loop = loop
         self.versions = versions
         self.skipped = skipped
+        self.notes: Dict[str, str] = {}  # what a reader has to know of a rival
         self.samples: Samples = {}
         self.series: Dict[str, List[Tuple[float, float]]] = {}
         self.failures: Dict[Tuple[str, str], str] = {}  # what went wrong, by rival and workload
@@ -92,4 +107,6 @@ class Run:
         if metric.reference is not None:
             name, rival = metric.reference
             reference = self.figure(name, metric.name, rival)
-        return Row(workload.name, workload.title, metric.name, metric.unit, figures, reference, rival)
+        return Row(
+            workload.name, workload.title, metric.name, metric.unit, figures, reference, rival, metric.more
+        )

@@ -9,19 +9,27 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Protocol, Sequence
 
+from benchmarks import figures
 from benchmarks.figures import Run
-
-if TYPE_CHECKING:
-    from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 600
 
 
+class Sized(figures.Workload, Protocol):
+    """A kind of work that says how much of it is enough."""
+
+    @property
+    def quick(self) -> int: ...
+
+    @property
+    def most_rounds(self) -> int: ...
+
+
 class Plan(NamedTuple):
-    workloads: Sequence[Workload]
+    workloads: Sequence[Sized]
     rivals: Sequence[str]
     pythons: Sequence[str]
     loops: Sequence[str]
@@ -29,6 +37,7 @@ class Plan(NamedTuple):
     quick: bool
     original: Optional[str]  # the folder that has the original, if there is one
     no_original: str  # why there is none
+    module: str = "benchmarks.sample"  # what takes a sample
 
 
 class Contestant(NamedTuple):
@@ -44,12 +53,12 @@ class SampleFailed(Exception):
     """A process that should have taken a sample has failed; the message has what it said."""
 
 
-def sample(python: str, folder: Optional[str], *arguments: str) -> Any:
+def sample(python: str, folder: Optional[str], *arguments: str, module: str = "benchmarks.sample") -> Any:
     """Return what a fresh interpreter prints that finds its nb_aiopool first in ``folder``."""
     environment = {**os.environ, "PYTHONPATH": folder} if folder else dict(os.environ)
     if not folder:
         environment.pop("PYTHONPATH", None)
-    command = [python, "-m", "benchmarks.sample", *arguments]
+    command = [python, "-m", module, *arguments]
     try:
         done = subprocess.run(
             command,
@@ -78,14 +87,17 @@ def contestants(plan: Plan, python: str, loop: str) -> List[Contestant]:
             run.skipped["original"] = plan.no_original
     found: List[Contestant] = []
     for folder, names in folders.items():
-        answer = sample(python, folder, "probe", loop, *names)
+        answer = sample(python, folder, "probe", loop, *names, module=plan.module)
         run.python = answer["python"]
         run.skipped.update(answer["skipped"])
+        run.versions.update(answer.get("tools", {}))
         if answer["loop"] is not None:
             run.skipped.update(dict.fromkeys(plan.rivals, answer["loop"]))
             continue
         for name, what in answer["rivals"].items():
             run.versions[name] = what["version"]
+            if "note" in what:
+                run.notes[name] = what["note"]
             found.append(Contestant(run, python, name, what["jobs"]))
     return found or [Contestant(run, python, "", {})]
 
@@ -104,14 +116,15 @@ def measure(plan: Plan, progress: Callable[[str], None]) -> List[Run]:
     return list(dict.fromkeys(contestant.run for contestant in everyone))
 
 
-def take_turns(plan: Plan, workload: Workload, everyone: Iterable[Contestant]) -> None:
+def take_turns(plan: Plan, workload: Sized, everyone: Iterable[Contestant]) -> None:
     for run, python, rival, jobs in everyone:
         if workload.name not in jobs:
             continue
         count = workload.quick if plan.quick else jobs[workload.name]
         folder = plan.original if rival == "original" else None
         try:
-            run.add(workload.name, rival, sample(python, folder, rival, workload.name, str(count), run.loop))
+            asked = (rival, workload.name, str(count), run.loop)
+            run.add(workload.name, rival, sample(python, folder, *asked, module=plan.module))
         except SampleFailed as error:
             # The samples of the others are not to be lost, and it will hardly be better the next time.
             run.failures[(rival, workload.name)] = str(error)

@@ -9,8 +9,7 @@ from benchmarks.report import number, ratio, spread
 from benchmarks.rivals import TITLES
 
 if TYPE_CHECKING:
-    from benchmarks.figures import Figure, Row, Run
-    from benchmarks.workloads import Workload
+    from benchmarks.figures import Figure, Row, Run, Workload
 
 
 OF_THREADS = ("threadsafe", "threadsafe_queue", "thread_pool")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Iterator, List, Mapping, Optional, Sequence
 
 from benchmarks.rivals import TITLES
 
 if TYPE_CHECKING:
-    from benchmarks.figures import Figure, Row, Run
-    from benchmarks.workloads import Workload
+    from benchmarks.figures import Figure, Row, Run, Workload
 
 LEGEND = (
     "Medians with their median absolute deviation; less is better. `vs 1.0`: how many times less it is than with the\n"
@@ -36,34 +35,43 @@ def ratio(above: Optional[Figure], below: Optional[Figure]) -> str:
     return f"{number(above.median / below.median)}x"
 
 
-def block(row: Row) -> Iterator[str]:
+def block(row: Row, titles: Mapping[str, str]) -> Iterator[str]:
     original = row.figures.get("original")
     yield f"{row.title}: {row.metric}, {row.unit}"
     head = f"{'':22}{'median':>12}{'spread':>9}"
     head += (
-        f"{'vs 1.0' if original else '':>10}{'/ ' + TITLES[row.reference_rival] if row.reference else '':>16}"
+        f"{'vs 1.0' if original else '':>10}{'/ ' + titles[row.reference_rival] if row.reference else '':>16}"
     )
     yield head.rstrip()
-    for name, figure in sorted(row.figures.items(), key=lambda item: item[1].median):
-        line = f"  {TITLES[name]:<20}{number(figure.median):>12}{spread(figure):>9}"
-        line += f"{ratio(original, figure):>10}{ratio(figure, row.reference):>16}"
+    for name, figure in sorted(row.figures.items(), key=lambda item: item[1].median, reverse=row.more):
+        line = f"  {titles[name]:<20}{number(figure.median):>12}{spread(figure):>9}"
+        times = ratio(figure, original) if row.more else ratio(original, figure)
+        line += f"{times:>10}{ratio(figure, row.reference):>16}"
         yield line.rstrip()
 
 
-def text(runs: Sequence[Run], workloads: Sequence[Workload]) -> str:
+def text(
+    runs: Sequence[Run],
+    workloads: Sequence[Workload],
+    titles: Mapping[str, str] = TITLES,
+    legend: str = LEGEND,
+) -> str:
     """Write the report of all runs."""
-    lines: List[str] = [LEGEND, ""]
+    lines: List[str] = [legend, ""]
     for run in runs:
         lines += [run.name, "=" * len(run.name), ""]
         versions = [
-            f"{TITLES[name]} {version}" for name, version in run.versions.items() if "Python" not in version
+            f"{titles.get(name, name)} {version}"
+            for name, version in run.versions.items()
+            if "Python" not in version
         ]
         lines += [", ".join(versions)] if versions else []
+        lines += [f"{titles[name]}: {note}" for name, note in run.notes.items()]
         for name, why in run.skipped.items():
-            lines.append(f"skipped: {TITLES[name]} ({why})")
+            lines.append(f"skipped: {titles[name]} ({why})")
         for (name, workload), why in run.failures.items():
-            lines += [f"FAILED: {TITLES[name]}, {workload}:", why]
+            lines += [f"FAILED: {titles[name]}, {workload}:", why]
         lines.append("")
         for row in run.rows(workloads):
-            lines += [*block(row), ""]
+            lines += [*block(row, titles), ""]
     return "\n".join(lines).rstrip()

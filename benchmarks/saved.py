@@ -28,6 +28,7 @@ def as_data(runs: Sequence[Run], quick: bool) -> Dict[str, Any]:
                 "loop": run.loop,
                 "versions": run.versions,
                 "skipped": run.skipped,
+                "notes": run.notes,
                 "samples": [
                     {"workload": workload, "metric": metric, "rival": rival, "values": values}
                     for (workload, metric, rival), values in run.samples.items()
@@ -58,6 +59,7 @@ def load(path: str) -> List[Run]:
 
 def read_run(data: Dict[str, Any]) -> Run:
     run = Run(data["python"], data["loop"], data["versions"], data["skipped"])
+    run.notes = data.get("notes", {})  # older files have none
     for row in data["samples"]:
         run.samples[(row["workload"], row["metric"], row["rival"])] = row["values"]
     run.series = data["series"]

@@ -14,13 +14,14 @@ Measure = Callable[[Rival, int, Run], Outcome]
 
 
 class Metric(NamedTuple):
-    """A number that a workload yields; less is better."""
+    """A number that a workload yields; less is better, unless it says that more is."""
 
     name: str
     unit: str
     reference: Optional[Tuple[str, str]] = (
         None  # the workload, and its only rival, that this is to be compared to
     )
+    more: bool = False
 
 
 @dataclass(frozen=True)
