@@ -75,6 +75,7 @@ async def test_a_revived_task_is_queued_at_the_back_without_record_or_result(que
 async def test_a_revived_task_may_have_no_id_of_its_own(queue: Queue) -> None:
     await with_dead(queue, "a")
     assert await queue.broker().revive("a", b"A", task("again"))
+    assert await queue.broker().results(["a"]) == [None]
     assert await Producer(queue.broker()).push(task(1, id="a")) == [token_of(1)]
     assert await drain(queue) == payloads("again", 1)
 

@@ -270,6 +270,7 @@ async def test_what_was_started_at_once_and_has_ended_is_forgotten(queue: Queue)
     assert answer.early == 0
     assert [delivery.payload for delivery in answer.deliveries] == payloads(2)
     assert await queue.broker().counts() == (0, 1, 0, 0)
+    assert await queue.broker().places([token_of(1), token_of(2)]) == {token_of(2): "running"}
 
 
 async def test_an_early_start_is_taken_note_of_without_sweeping(queue: Queue) -> None:

@@ -296,6 +296,15 @@ def test_ending_a_wait_of_a_loop_that_was_closed(loop_factory: Callable[[], Any]
     abandoned._log_destroy_pending = False
 
 
+async def test_closing_a_broker_ends_its_wait(memory: MemoryQueue) -> None:
+    consumer = Consumer(memory.broker())
+    await consumer.fetch(0)
+    wait = asyncio.ensure_future(consumer.wait())
+    await turns()
+    await consumer.broker.close()
+    assert await wait is None
+
+
 async def test_who_is_no_consumer_gets_nothing_by_waiting(memory: MemoryQueue) -> None:
     died, broker = Consumer(memory.broker()), memory.broker()
     await died.fetch(0)
