@@ -185,7 +185,8 @@ class Broker(abc.ABC):
         """
         Where the tasks with these tokens are: "queued", "delayed" or "running"; those that are nowhere are left out.
 
-        Guarantees: a task that moves on while this looks for it is not missed. Takes as long as reading the whole list.
+        Guarantees: a task that moves on while this looks for it is not missed, if it does so twice at most. Takes as
+        long as reading the whole list.
         """
 
     @abc.abstractmethod

@@ -29,6 +29,7 @@ class RedisBroker(Broker):
         self._turns = Wire(url)
         self._waits = Wire(url)
         self._waiting = 0
+        self._end_wanted = False
         self._wait_left_open = False
 
     async def push(self, producer: str, sequence: int, submissions: Sequence[Submission]) -> List[str]:
@@ -92,7 +93,12 @@ class RedisBroker(Broker):
 
     async def wait(self, consumer: str, timeout: float) -> Optional[bytes]:
         self._wait_left_open, before = True, self._wait_left_open
+        self._end_wanted = False
         self._waiting = await self._waits.client_id()
+        if self._end_wanted:
+            self._waiting = 0
+            self._wait_left_open = before
+            return None
         k = self.keys
         seconds = f"{max(timeout, 0.001):.3f}"
         try:
@@ -106,6 +112,7 @@ class RedisBroker(Broker):
         return payload
 
     async def end_wait(self) -> None:
+        self._end_wanted = True
         # The answer to this may overtake the blocking call itself: then there was nothing to unblock yet.
         while self._waiting:
             try:

@@ -24,6 +24,7 @@ class Connections:
         self._end: Any = None
 
     async def join(self, user: object) -> None:
+        """Requires: called before each use of the connections."""
         self._users.add(user)
         if self._end is None:
             # The loop knows an asynchronous generator from its first step on, and closes it in the end.

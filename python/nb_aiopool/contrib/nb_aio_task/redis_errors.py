@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Tuple, Type
 
@@ -23,6 +24,7 @@ CONNECTION_ERRORS: Tuple[Type[BaseException], ...] = (
     errors.TimeoutError,
     OSError,
     EOFError,
+    asyncio.TimeoutError,
 )
 
 

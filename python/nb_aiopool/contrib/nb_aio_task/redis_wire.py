@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Union
 
+from .patience import Patience
 from .redis_errors import is_missing_script, translated
 from .redis_py import AsyncConnectionPool, ConnectionPool, errors, no_async_retry, no_retry
 
@@ -57,6 +58,8 @@ class Wire:
         self._connection: Any = None
         self._lock = asyncio.Lock()
         self._client_id = 0
+        self._patience = Patience(self._break)
+        self._breaking: Optional[asyncio.Future[None]] = None
         self._timeout = ANSWER_SECONDS
 
     async def call(self, *arguments: Argument, timeout: Optional[float] = None) -> Any:
@@ -83,17 +86,24 @@ class Wire:
         """Close the connection, without waiting for the other side."""
         connection, self._connection = self._connection, None
         self._client_id = 0
+        self._patience.end()
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+    def _break(self) -> None:
+        """Whoever waits for the answer gets an error."""
+        if self._connection is not None:
+            self._breaking = asyncio.ensure_future(self._connection.disconnect(nowait=True))
 
     async def _call(self, command: bytes, timeout: Optional[float] = None) -> Any:
         whole = False
         try:
             if self._connection is None:
                 self._connection = await self._connect()
+            self._patience.begin(timeout or self._timeout)
             await self._connection.send_packed_command(command, check_health=False)
             # Errors that Redis answers with are raised by this as well: then the answer was whole.
-            reply = await self._connection.read_response(timeout=timeout or self._timeout)
+            reply = await self._connection.read_response()
             whole = True
         except errors.ResponseError as error:
             whole = True
@@ -105,12 +115,13 @@ class Wire:
         else:
             return reply
         finally:
+            self._patience.pause()
             if not whole:
                 await self.close()
 
     async def _connect(self) -> Any:
         pool = AsyncConnectionPool.from_url(self._url, retry=no_async_retry())
-        # redis-py would watch over each sending with a task; what is not sent is not answered in time either.
+        # redis-py would watch over each sending with a task, and over each answer with a timer.
         self._timeout = pool.connection_kwargs.pop("socket_timeout", None) or ANSWER_SECONDS
         connection = _made_by(pool, socket_timeout=None)
         try:
