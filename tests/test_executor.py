@@ -147,16 +147,17 @@ def test_without_a_bound_submit_never_blocks(new: New) -> None:
 
 
 def test_in_the_loops_own_thread_a_full_one_raises(new: New) -> None:
-    executor, gate = new(1, max_queue_size=1), ThreadGate()
+    executor, gate, held = new(1, max_queue_size=1), ThreadGate(), []
 
     async def producer() -> str:
-        executor.submit(gate.hold)
+        held.append(executor.submit(gate.hold))
         with pytest.raises(PoolFull, match="1 running"):
             executor.submit(gate.hold)
         gate.open()
         return "never blocked"
 
     assert executor.submit(producer).result(FOREVER) == "never blocked"
+    assert held.pop().result(FOREVER) is None
 
 
 def test_a_job_may_wait_for_what_it_submits(new: New) -> None:

@@ -52,7 +52,7 @@ def test_a_loop_of_ones_own_does_not_change_that(script: Script, kind: str) -> N
     """
     lines = script(program(body), kind).stdout.splitlines()
     assert [line for line in lines if line.isdigit()] == [str(i) for i in range(12)]
-    assert lines[-6:] == ["6", "7", "8", "9", "10", "11"]  # six at most were left
+    assert len(lines) - lines.index("end of the script") <= 1 + 6  # what three slots and a queue of three hold
 
 
 # -- what is left at the end ------------------------------------------------------------------------------------------

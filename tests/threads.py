@@ -37,6 +37,18 @@ async def _cancel_all() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
+@contextlib.contextmanager
+def blocked(loop: Any) -> Iterator[None]:
+    """Keep a loop from doing anything for the length of a block."""
+    begun, end = threading.Event(), threading.Event()
+    loop.call_soon_threadsafe(lambda: (begun.set(), end.wait(20)))
+    assert begun.wait(20)
+    try:
+        yield
+    finally:
+        end.set()
+
+
 def in_loop(loop: Any, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function in the loop's thread, and return its result."""
 

@@ -7,6 +7,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "binding/thread_outcome.hpp"
 
 namespace nbaio {
 namespace {
@@ -50,6 +51,16 @@ void tell_sink(Job* job, PyObject* method, PyObject* of_thread, PyObject* value)
     Ref sink = Ref::share(job->sink);
     Ref told = value != nullptr ? call_method(sink.get(), method, value) : call_method(sink.get(), method);
     if (!told) report(job->pool, "could not pass a job's outcome on to its future=", job->self);
+}
+
+/// The most frequent end of all needs no Python code, if nobody has looked at the future but to wait for it.
+bool tell_thread(Job* job, PyObject* result) noexcept {
+    if (job->sink_kind != SinkKind::thread) return false;
+    PoolObject* pool = job->pool;
+    Bells bells;
+    if (!settle_outcome(job->state, job->sink, result, bells)) return false;
+    if (pool->in_pass) pool->bells.take(bells);
+    return true;
 }
 
 void tell_sink_of_cancel(Job* job) noexcept {
@@ -184,7 +195,9 @@ void end_with_result(Job* job, PyObject* result) noexcept {
     } else {
         job->succeeded = true;
     }
-    if (sink_is_open(job)) tell_sink(job, job->state->set_result.get(), job->state->thread_succeeded.get(), result);
+    if (sink_is_open(job) && !tell_thread(job, result)) {
+        tell_sink(job, job->state->set_result.get(), job->state->thread_succeeded.get(), result);
+    }
     conclude(job, Ending::succeeded);
 }
 

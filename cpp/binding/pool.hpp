@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "binding/bell.hpp"
 #include "binding/python.hpp"
 #include "binding/running_loop.hpp"
 #include "binding/spare_lineage.hpp"
@@ -24,6 +25,7 @@ struct PoolObject {
     Admission admission;
     Budget pass_budget;      // of the pump
     Budget producer_budget;  // of those who submit without giving way
+    Bells bells;             // of threads whose jobs have ended in this pass
     PyObject* loop;          // the loop of the last use
     RunningLoop running_loop;
     PyObject* loop_keyword;  // {"loop": loop}, for Future.__init__

@@ -3,6 +3,7 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "core/watch.hpp"
 
 namespace nbaio {
 namespace {
@@ -25,21 +26,52 @@ bool step_first(PoolObject* pool, Entry& entry) noexcept {
     return going_on;
 }
 
+/// How a pass ends: there is nothing more to do, or no time; a job has raised what is for the loop's caller; or the pool
+/// is not this loop's any more.
+enum class Pass { done, interrupted, moved };
+
+Watch next_wait(std::chrono::microseconds(10));
+
+/// Wakes the threads that wait for jobs that have ended in this pass, and lets go of the GIL for that moment: else they
+/// would wake only to wait for it. One that submits its next job at once has it run in this very pass. In the meantime the
+/// pool is as between two passes of which the second is due, and may be idle, moved to another loop, or in a fork's child.
+/// Guarantees: true if the pass may go on; false if the pool has moved.
+bool let_threads_go_on(PoolObject* pool) noexcept {
+    if (pool->bells.empty()) return true;
+    const Ref loop = Ref::share(pool->loop);
+    Bells bells;
+    bells.take(pool->bells);
+    pool->pass_budget.start();
+    pool->in_pass = false;
+    pool->pump_scheduled = true;
+    Py_BEGIN_ALLOW_THREADS;
+    const unsigned waits = Bell::waits_begun();
+    if (bells.ring()) next_wait.look_for([waits] { return Bell::waits_begun() != waits; });
+    Py_END_ALLOW_THREADS;
+    if (pool->loop != loop.get()) return false;
+    pool->pump_scheduled = false;
+    pool->in_pass = true;
+    pool->pass_budget.look();
+    return true;
+}
+
 /// Jobs that gave way before the pass began, then those that have a slot to start in, for as long as the budget lasts.
 /// At least one is started, so that jobs which only give way cannot keep others from ever beginning.
-bool make_pass(PoolObject* pool) noexcept {
-    if (!settle_loans(pool)) return false;
+Pass make_pass(PoolObject* pool) noexcept {
+    if (!settle_loans(pool)) return Pass::interrupted;
     for (std::size_t left = pool->admission.at(Place::ready).size(); left > 0; --left) {
         Entry* entry = pool->admission.resume_next();
         if (entry == nullptr) break;
-        if (!step_in_context(job_of(*entry))) return false;
+        if (!step_in_context(job_of(*entry))) return Pass::interrupted;
+        if (!let_threads_go_on(pool)) return Pass::moved;
         if (pool->pass_budget.spent()) break;
     }
     while (Entry* entry = pool->admission.start_next()) {
-        if (!step_first(pool, *entry)) return false;
+        if (!step_first(pool, *entry)) return Pass::interrupted;
+        if (!let_threads_go_on(pool)) return Pass::moved;
         if (pool->pass_budget.spent()) break;
     }
-    return true;
+    return Pass::done;
 }
 
 PyObject* pump(PyObject* self, PyObject*) noexcept {
@@ -52,11 +84,13 @@ PyObject* pump(PyObject* self, PyObject*) noexcept {
     pool->producer_budget.renew();
     pool->pass_budget.renew();
     pool->in_pass = true;
-    const bool going_on = make_pass(pool);
+    const Pass pass = make_pass(pool);
+    if (pass == Pass::moved) return new_none();
     pool->in_pass = false;
+    pool->bells.ring();
     pool->spare_lineage.drop();
     settle_flow(pool);
-    return going_on ? new_none() : nullptr;
+    return pass == Pass::done ? new_none() : nullptr;
 }
 PyMethodDef pump_def = {"pool_pump", pump, METH_NOARGS, nullptr};
 

@@ -6,6 +6,7 @@
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
 #include "binding/spare_lineage.hpp"
+#include "binding/thread_outcome.hpp"
 #include "binding/turn.hpp"
 
 namespace nbaio {
@@ -38,7 +39,7 @@ bool load_names(State& s) noexcept {
            intern_into(s.exception, "exception") && intern_into(s.future_blocking, "_asyncio_future_blocking") &&
            intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
            intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
-           intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.private_job, "_job") &&
+           intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.finished, "FINISHED") &&
            intern_into(s.popleft, "popleft") && intern_into(s.thread_cancelled, "_job_cancelled") &&
            intern_into(s.thread_failed, "_job_failed") && intern_into(s.thread_succeeded, "_job_succeeded") &&
            intern_into(s.result, "result") && intern_into(s.remove_done_callback, "remove_done_callback") &&
@@ -95,7 +96,7 @@ bool load_package(State& s) noexcept {
            import_into(s.describe_job, "nb_aiopool._inspection", "describe") &&
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
            import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack") &&
-           import_into(s.new_loop_ended_error, "nb_aiopool._thread_future", "new_loop_ended_error") &&
+           import_into(s.new_loop_ended_error, "nb_aiopool.errors", "new_loop_ended_error") &&
            import_into(s.new_batch_waiter, "nb_aiopool._batch_waiter", "BatchWaiter") &&
            import_into(s.leads_to, "nb_aiopool._nesting", "leads_to");
 }
@@ -117,12 +118,18 @@ bool add_types(State* state, PyObject* module, PyObject* owner) noexcept {
     state->arrival_type = make_arrival_type(state);
     state->batch_type = make_batch_type(state);
     state->job_type = make_job_type(state);
+    state->thread_outcome_type = make_thread_outcome_type(state);
     state->pool_type = make_pool_type(state);
     const struct {
         const char* name;
         PyTypeObject* type;
-    } types[] = {{"Lineage", state->lineage_type}, {"Turn", state->turn_type}, {"Arrival", state->arrival_type},
-                 {"Batch", state->batch_type},     {"Job", state->job_type},   {"Pool", state->pool_type}};
+    } types[] = {{"Lineage", state->lineage_type},
+                 {"Turn", state->turn_type},
+                 {"Arrival", state->arrival_type},
+                 {"Batch", state->batch_type},
+                 {"Job", state->job_type},
+                 {"Pool", state->pool_type},
+                 {"ThreadOutcome", state->thread_outcome_type}};
     for (const auto& entry : types) {
         if (entry.type == nullptr) return false;
         auto* object = reinterpret_cast<PyObject*>(entry.type);

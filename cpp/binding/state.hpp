@@ -21,6 +21,7 @@ struct State {
     PyTypeObject* batch_type = nullptr;
     PyTypeObject* pool_type = nullptr;
     PyTypeObject* lineage_type = nullptr;
+    PyTypeObject* thread_outcome_type = nullptr;
 
     // The base of Job, and what it does under the names that Job overrides.
     PyTypeObject* future_type = nullptr;
@@ -63,8 +64,8 @@ struct State {
 
     // Interned names, and the 1-tuples of keyword names.
     Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel,
-        cancelled, children, close, create_future, done, exception, future_blocking, get_debug, get_loop, is_closed,
-        log_traceback, loop, popleft, private_job, private_loop, remove_done_callback, result, running_loop_note, send,
+        cancelled, children, close, create_future, done, exception, future_blocking, finished, get_debug, get_loop,
+        is_closed, log_traceback, loop, popleft, private_loop, remove_done_callback, result, running_loop_note, send,
         set_exception, set_result, thread_cancelled, thread_failed, thread_succeeded, throw_name;
     Ref context_keyword;
     Ref message_keyword;

@@ -5,6 +5,7 @@
 #include "binding/lending.hpp"
 #include "binding/offer.hpp"
 #include "binding/pool.hpp"
+#include "binding/thread_outcome.hpp"
 
 namespace nbaio {
 namespace {
@@ -77,6 +78,10 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     }
     PyObject* object = args[0];
     PyObject* future = args[2];
+    if (!is_thread_outcome(state, future)) {
+        PyErr_SetString(PyExc_TypeError, "_native_offer_from_thread() takes a ThreadOutcome");
+        return refuse(pool, object);
+    }
     const int block = flag("block", args[1]);
     if (block < 0) refuse(pool, args[1]);
     const Kind kind = block < 0 ? Kind::wrong : kind_of(state, object);
@@ -92,9 +97,8 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     Job* job = job_of(owner.get());
     job->sink_kind = SinkKind::thread;
     // Only now: all of the above can run other code.
-    if (PyObject_SetAttr(future, state->private_job.get(), owner.get()) < 0 || !may_still_enter(pool, loop.get())) {
-        return refuse(pool, job->coro);
-    }
+    set_job_of_outcome(future, owner.get());
+    if (!may_still_enter(pool, loop.get())) return refuse(pool, job->coro);
     // From another thread nobody can be let in first: the loop does that. But their room is not taken.
     const bool may_come_in = waits     ? pool->admission.welcomes()
                              : is_home ? make_way(pool, 1)

@@ -39,6 +39,16 @@ public:
         return spent_;
     }
 
+    /// Starts the clock if it does not run yet: before something that may take long.
+    void start() noexcept {
+        if (calls_ >= 2) return;
+        calls_ = 2;
+        start_ = Clock::now();
+    }
+
+    /// Looks at the clock: after something that may have taken long. Requires: start() was called.
+    void look() noexcept { spent_ = spent_ || Clock::now() - start_ >= share; }
+
     /// Whether the last call was the one that started the clock.
     [[nodiscard]] bool begun() const noexcept { return calls_ == 2; }
 

@@ -70,6 +70,21 @@ TEST_CASE("after the fourth call the clock is read at every eighth only") {
     CHECK(budget.spent());
 }
 
+TEST_CASE("something that takes long is measured wherever it comes, from a start before it") {
+    Budget budget;
+    budget.start();
+    let_share_pass();
+    budget.look();
+    CHECK(budget.spent());
+
+    budget.renew();
+    call(budget, 4);
+    let_share_pass();
+    budget.start();  // it runs already
+    budget.look();
+    CHECK(budget.spent());
+}
+
 TEST_CASE("begun tells of the second call alone") {
     Budget budget;
     CHECK_FALSE(budget.begun());

@@ -21,7 +21,6 @@ from typing import (
 from typing_extensions import disjoint_base
 
 from nb_aiopool._guard import Guard
-from nb_aiopool._thread_future import ThreadFuture
 
 _T = TypeVar("_T")
 
@@ -84,6 +83,19 @@ class Batch(Generic[_T]):
 class Lineage: ...
 
 @disjoint_base
+class ThreadOutcome:
+    _state: str
+    _result: Any
+    _exception: Optional[BaseException]
+    _job: Optional[Job[Any]]
+    @property
+    def _ended(self) -> bool: ...
+    def __init__(self) -> None: ...
+    def _look(self) -> None: ...
+    def _ring(self) -> None: ...
+    def _wait(self, seconds: float, /) -> bool: ...
+
+@disjoint_base
 class Pool:
     max_concurrency: int
     max_queue_size: int
@@ -110,7 +122,7 @@ class Pool:
         self,
         coro: Awaitable[Any],
         block: bool,
-        future: ThreadFuture,
+        future: ThreadOutcome,
         loop: Optional[asyncio.AbstractEventLoop],
         /,
     ) -> Optional[Arrival[Any]]: ...

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
 import threading
 import time
-from concurrent.futures._base import CANCELLED, FINISHED, PENDING
+from concurrent.futures._base import CANCELLED, FINISHED
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from nb_aiopool import _thread_waits
+from nb_aiopool import _core, _thread_waits
 from nb_aiopool._closing import discard
 from nb_aiopool._unseen import Unseen
 from nb_aiopool.errors import PoolError
@@ -26,58 +25,33 @@ if TYPE_CHECKING:
 else:
     _Future = concurrent.futures.Future  # 3.8 has no subscript for it
 
-__all__ = ["ThreadFuture", "check_given", "new_loop_ended_error", "pass_on"]
+__all__ = ["ThreadFuture", "check_given", "pass_on"]
 
-# A look and a settlement exclude each other. Held for a few instructions, in which nothing is made, since that may
-# start a collection, and nothing else acquired. A signal's handler that comes in between may look, too.
-_looking = threading.RLock()
 _MADE_LATER = {"_condition", "_waiters", "_done_callbacks"}
 _KNOWN = {"_state", "_result", "_exception", *_MADE_LATER}
 # How long a thread sleeps before it looks whether there is still a loop to wait for.
 _PATIENCE = 1.0
 
 
-def new_loop_ended_error() -> PoolError:
-    return PoolError(
-        "the event loop ended before this job had: keep the loop running until its jobs are done"
-    )
-
-
-class ThreadFuture(_Future):
+class ThreadFuture(_core.ThreadOutcome, _Future):
     """The result of a job that was submitted from a thread. `cancel()` cancels the job, also one that runs."""
 
-    _state = PENDING
-    _result: Any = None
-    _exception: Optional[BaseException] = None
-    _job: Optional[Job[Any]] = None
     _unseen: Optional[Unseen] = None
-    _bell: Optional[threading.Lock] = None  # locked; the first thread that waits sleeps on it
     settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
-
-    def __init__(self) -> None:
-        """Do nothing: see `__getattr__`."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in _MADE_LATER:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        values = self.__dict__
+        self._look()
         made: Any = threading.Condition() if name == "_condition" else []
-        with _looking:
-            return values.setdefault(name, made)
+        return self.__dict__.setdefault(name, made)
 
     # -- What the job tells, in the loop's thread --------------------------------------------------------------------
 
     def _job_succeeded(self, result: Any) -> None:
+        """Settle it where the native code must not: somebody has looked, and may wait, or want to be called."""
         self._job = None
-        values = self.__dict__
-        with _looking:
-            if "_condition" not in values:  # nobody waits, has cancelled, or wants to be called
-                self._result = result
-                self._state = FINISHED
-        if self._state != FINISHED:
-            self._settle(self.set_result, result)
-        elif self._bell is not None:
-            self._ring()
+        self._settle(self.set_result, result)
 
     def _job_failed(self, error: BaseException) -> None:
         job, self._job = self._job, None
@@ -103,12 +77,6 @@ class ThreadFuture(_Future):
             if self._state == CANCELLED:
                 self.set_running_or_notify_cancel()
 
-    def _ring(self) -> None:
-        with _looking:
-            bell, self._bell = self._bell, None
-        if bell is not None:
-            bell.release()
-
     # -- What threads ask --------------------------------------------------------------------------------------------
 
     def cancel(self) -> bool:
@@ -129,7 +97,7 @@ class ThreadFuture(_Future):
 
     def result(self, timeout: Optional[float] = None) -> Any:
         """Return the result of the job, or raise its exception, waiting for it for at most `timeout` seconds."""
-        if self._state == PENDING:
+        if not self._ended:
             self._await_end(timeout)
         if self._state == FINISHED and self._exception is None:
             return self._result
@@ -138,7 +106,7 @@ class ThreadFuture(_Future):
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
         """Return the exception of the job, or None, waiting for its end for at most `timeout` seconds."""
-        if self._state == PENDING:
+        if not self._ended:
             self._await_end(timeout)
         self._see()
         return super().exception(0)
@@ -154,30 +122,11 @@ class ThreadFuture(_Future):
             _refuse_to_hang(job)
             _thread_waits.announce(job, self)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while self._state == PENDING:
-            left = _PATIENCE if deadline is None else deadline - time.monotonic()
-            if left <= 0:
+        while not self._wait(_PATIENCE if deadline is None else min(deadline - time.monotonic(), _PATIENCE)):
+            if deadline is not None and time.monotonic() >= deadline:
                 raise concurrent.futures.TimeoutError
-            if not self._sleep(min(left, _PATIENCE)) and job is not None:
+            if job is not None:
                 _thread_waits.end_if_dead(job)
-
-    def _sleep(self, seconds: float) -> bool:
-        """Wait for the end of the job. Return False if the time is over before. One thread needs no condition."""
-        bell = threading.Lock()
-        bell.acquire()
-        with _looking:
-            is_first = self._bell is None and self._state == PENDING
-            if is_first:
-                self._bell = bell
-        if not is_first:
-            with self._condition:
-                return self._state != PENDING or self._condition.wait(seconds)
-        try:
-            return bell.acquire(timeout=seconds)
-        finally:
-            with _looking:
-                if self._bell is bell:
-                    self._bell = None
 
 
 def _refuse_to_hang(job: Job[Any]) -> None:
@@ -232,13 +181,11 @@ def pass_on(outcome: ThreadFuture, given: _Future) -> _Future:
     return given
 
 
-def _renew_lock() -> None:
-    global _looking  # noqa: PLW0603
-    _looking = threading.RLock()  # a thread of the parent process may have held it
+def _make_all_at_once(self: ThreadFuture) -> None:
+    self._look()
+    _Future.__init__(self)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 if set(vars(concurrent.futures.Future())) != _KNOWN:
     # Another layout than the one that is put off: then nothing is.
-    ThreadFuture.__init__ = concurrent.futures.Future.__init__  # type: ignore[method-assign]  # pyright: ignore[reportUnknownMemberType]
+    ThreadFuture.__init__ = _make_all_at_once  # type: ignore[method-assign, assignment]

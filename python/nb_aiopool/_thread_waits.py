@@ -85,9 +85,10 @@ def _note_caller(job: Job[Any], work: concurrent.futures.Future[Any]) -> None:
 
 def _work_of_this_thread() -> Optional[concurrent.futures.Future[Any]]:
     """Return the future that this thread of a ThreadPoolExecutor settles when it is done with its present work."""
-    thread_pools: Any = sys.modules.get("concurrent.futures.thread")
-    if thread_pools is None:  # nobody has ever made one
+    # No get(): without the GIL that locks the dictionary, and a daemon thread may stop so when the interpreter exits.
+    if "concurrent.futures.thread" not in sys.modules:  # nobody has ever made one
         return None
+    thread_pools: Any = sys.modules["concurrent.futures.thread"]
     run = thread_pools._WorkItem.run.__code__
     frame: Optional[FrameType] = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:

@@ -15,6 +15,12 @@ class PoolFull(PoolError, asyncio.QueueFull):
     """There is no room for a job, and the call was not to wait for it (`block=False`, `submit_nowait`)."""
 
 
+def new_loop_ended_error() -> PoolError:
+    return PoolError(
+        "the event loop ended before this job had: keep the loop running until its jobs are done"
+    )
+
+
 class PoolStopped(PoolError):
     """The pool was shut down and takes no new work."""
 
