@@ -82,6 +82,65 @@ def test_cancel_futures_cancels_what_has_not_begun(new: New, wait: bool) -> None
     executor.shutdown()
 
 
+def test_cancel_futures_has_cancelled_them_when_it_returns(new: New) -> None:
+    executor, begun, end, errors, called = (
+        new(1, max_queue_size=4),
+        threading.Event(),
+        threading.Event(),
+        [],
+        [],
+    )
+
+    async def block() -> str:
+        begun.set()
+        return "done" if end.wait(FOREVER) else "not in time"
+
+    def produce() -> None:
+        try:
+            executor.submit(power, 2, 3)
+        except PoolStopped as error:
+            errors.append(error)
+
+    first = executor.submit(block)  # the loop does nothing else meanwhile
+    assert begun.wait(FOREVER)
+    queued = [executor.submit(power, 2, i) for i in range(4)]
+    queued[0].add_done_callback(lambda _: called.append(threading.current_thread()))
+    threads = started(produce, produce)
+    until(lambda: "waiting=2" in repr(executor))
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert all(future.cancelled() for future in queued) and called == [threading.current_thread()]
+    join(threads)
+    assert len(errors) == 2 and "queued=0/4 waiting=0" in repr(executor)
+    end.set()
+    executor.shutdown()
+    assert first.result() == "done" and concurrent.futures.wait(queued, FOREVER).done == set(queued)
+
+
+def test_cancel_futures_goes_on_after_a_callback_that_interrupts_it(new: New) -> None:
+    executor, begun, end = new(1, max_queue_size=4), threading.Event(), threading.Event()
+
+    async def block() -> bool:
+        begun.set()
+        return end.wait(FOREVER)
+
+    first = executor.submit(block)  # so that the loop does not come first
+    assert begun.wait(FOREVER)
+    queued = [executor.submit(power, 2, i) for i in range(4)]
+
+    def interrupt(_: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    queued[0].add_done_callback(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            executor.shutdown(wait=False, cancel_futures=True)
+    finally:
+        end.set()
+    executor.shutdown()
+    assert first.result() is True and all(future.cancelled() for future in queued)
+
+
 def test_cancel_futures_may_come_after_a_shutdown_that_waits(new: New) -> None:
     executor, gate = new(1, max_queue_size=5), ThreadGate()
     futures = [executor.submit(gate.hold, i) for i in range(4)]

@@ -11,7 +11,7 @@ import pytest
 
 from nb_aiopool import NbAioPool, PoolFull, PoolStopped
 from support import accounting, is_closed, raises, value
-from threads import ThreadGate, await_in, in_loop, join, running, started, until
+from threads import ThreadGate, await_in, blocked, in_loop, join, running, started, until
 
 if TYPE_CHECKING:
     import threading
@@ -136,6 +136,34 @@ def test_without_block_a_full_pool_raises(loop: Any) -> None:
     assert is_closed(coro)
     gate.open()
     concurrent.futures.wait(held, FOREVER)
+
+
+def test_without_block_a_thread_comes_in_behind_those_in_line(loop: Any) -> None:
+    pool, gate, ran = NbAioPool(1, 1), ThreadGate(), []
+
+    async def note(i: int) -> None:
+        ran.append(i)
+
+    held = [pool.sync_submit(gate.hold(), loop=loop) for _ in range(2)]
+    threads: List[threading.Thread] = []
+    tasks = []
+    for i in range(6):
+        if i % 2:
+            threads += started(lambda i=i: pool.sync_submit(note(i)))  # type: ignore[misc]
+        else:
+            tasks.append(asyncio.run_coroutine_threadsafe(pool.submit(note(i)), loop))
+        until(lambda i=i: pool.waiting == i + 1)
+    with blocked(loop):  # so that nobody but the thread can let them in
+        pool.max_queue_size = 8
+        last = pool.sync_submit(note(6), block=False)
+        with pytest.raises(PoolFull):
+            pool.sync_submit(note(7), block=False)
+        assert (pool.waiting, pool.queued) == (0, 8)
+        join(threads)
+    gate.open()
+    assert last.result(FOREVER) is None and ran == list(range(7))
+    assert all(task.result(FOREVER) for task in tasks) and all(future.done() for future in held)
+    assert accounting(pool)[:2] == (9, 9)
 
 
 def test_in_the_loops_own_thread_a_full_pool_raises_and_never_blocks(loop: Any) -> None:

@@ -108,6 +108,9 @@ void end_with_exception(Job* job, PyObject* exception) noexcept;
 /// `error` is the CancelledError that the coroutine ended with; null if it did not raise one.
 void end_cancelled(Job* job, PyObject* message, Ref error) noexcept;
 
+/// Ends a job that never began, and that the pool does not hold any more: it was counted as cancelled.
+void end_dropped(Job* job, PyObject* message) noexcept;
+
 /// Ends a job that cannot make its step, with the exception that is set. Requires: it was accepted.
 void fail_job(Job* job) noexcept;
 

@@ -121,10 +121,7 @@ PyMethodDef sink_done_def = {"job_future_done", sink_done, METH_O, nullptr};
 /// Ends a job that never began: nothing of its coroutine has run.
 void drop(Job* job, PyObject* message) noexcept {
     Ref alive = detach(job, Outcome::cancelled);
-    if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
-    tell_sink_of_cancel(job);
-    close_coroutine(job->pool, job->coro);
-    conclude(job, Ending::failed);
+    end_dropped(job, message);
 }
 
 /// The job that this one waits for and passes its cancellation on to. Null if there is none.
@@ -186,6 +183,13 @@ int cancel_one(Job* job, PyObject* message) noexcept {
 }
 
 }  // namespace
+
+void end_dropped(Job* job, PyObject* message) noexcept {
+    if (!cancel_future(job, message)) report(job->pool, "could not cancel a job", job->self);
+    tell_sink_of_cancel(job);
+    close_coroutine(job->pool, job->coro);
+    conclude(job, Ending::failed);
+}
 
 void end_with_result(Job* job, PyObject* result) noexcept {
     Ref alive = detach(job, Outcome::succeeded);

@@ -78,13 +78,15 @@ Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noex
 bool make_way(PoolObject* pool, std::size_t count) noexcept {
     Admission& admission = pool->admission;
     if (admission.spare_room() < count) return false;
-    while (Entry* entry = admission.admit_next()) welcome(pool, *entry);
-    while (Entry* entry = admission.at(Place::granted).front()) {
-        Job* job = job_of(*entry);
-        Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
-        admission.confirm(*entry);
-        note_accepted(pool, job);
-    }
+    do {
+        while (Entry* entry = admission.admit_next()) welcome(pool, *entry);
+        while (Entry* entry = admission.at(Place::granted).front()) {
+            Job* job = job_of(*entry);
+            Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
+            admission.confirm(*entry);
+            note_accepted(pool, job);
+        }
+    } while (admission.can_admit());  // who may only be admitted once those with a place have come
     return admission.welcomes() && admission.room() >= count;
 }
 

@@ -176,7 +176,8 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
 /// Whether there are jobs that the guard stands for. A pool that has another guard has moved to another loop, and its jobs
 /// there are none of this one's business.
 PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept;
-/// Drops what has not begun, and refuses whoever waits to come in.
+/// Takes what is queued out of the pool, as cancelled, and refuses the threads that wait to come in. Any thread may call it.
+/// The loop ends the jobs, soon. Guarantees: a list of their ThreadFutures, which may be cancelled before that.
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept;
 /// Cancels those jobs.
 PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;

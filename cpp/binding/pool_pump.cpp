@@ -181,8 +181,29 @@ void have_pass(PoolObject* pool) noexcept {
     settle_flow(pool);
 }
 
+namespace {
+
+PyObject* wake_in_loop(PyObject* self, PyObject* waiter) noexcept {
+    const Exclusive exclusive(self);
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (on_own_loop(pool)) wake_waiter(pool, waiter);
+    return new_none();
+}
+PyMethodDef wake_in_loop_def = {"pool_wake", wake_in_loop, METH_O, nullptr};
+
+/// Futures may be settled in the loop's own thread only.
+void have_loop_wake(PoolObject* pool, PyObject* waiter) noexcept {
+    const Ref loop = Ref::share(pool->loop);
+    const Ref bound = Ref::own(PyCFunction_New(&wake_in_loop_def, as_object(pool)));
+    if (bound && call_method(loop.get(), pool->state->call_soon_threadsafe.get(), bound.get(), waiter)) return;
+    report_unless_closed(pool, "could not wake a caller that waits for the pool");
+}
+
+}  // namespace
+
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     if (wake_thread(waiter)) return;
+    if (!on_own_loop(pool)) return have_loop_wake(pool, waiter);
     State* state = pool->state;
     Ref done = call_method(waiter, state->done.get());
     const int is_done = done ? PyObject_IsTrue(done.get()) : -1;

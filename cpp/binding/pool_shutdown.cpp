@@ -24,9 +24,9 @@ bool is_busy_for(const PoolObject* pool, const PyObject* guard) noexcept {
     return pool->guard == guard && !pool->admission.idle();
 }
 
-/// Cancels what has not begun, or with `begun_too` everything. Guarantees: false with an exception set, and nothing done, if
+/// Cancels everything. Guarantees: false with an exception set, and nothing done, if
 /// there is no memory.
-bool cancel_jobs(PoolObject* pool, bool begun_too) noexcept {
+bool cancel_jobs(PoolObject* pool) noexcept {
     // Producers first, so that none is admitted into a place that is freed here; then what has not begun.
     Ref all = everything_of(pool);
     if (!all) return false;
@@ -34,19 +34,42 @@ bool cancel_jobs(PoolObject* pool, bool begun_too) noexcept {
         PyObject* item = PyList_GET_ITEM(all.get(), i);
         if (Py_TYPE(item) == pool->state->turn_type) {
             auto* turn = reinterpret_cast<Turn*>(item);
-            if (begun_too && turn->entry.place != Place::outside) cancel_turn(turn);
+            if (turn->entry.place != Place::outside) cancel_turn(turn);
             continue;
         }
         Job* job = job_of(item);
-        const Place place = job->entry.place;
-        const bool is_meant = begun_too ? place != Place::outside : place == Place::queued;
         if (is_outside_door(job->entry)) {
             refuse_waiting(pool, job);
-        } else if (is_meant && cancel_job(job, nullptr) < 0) {
+        } else if (job->entry.place != Place::outside && cancel_job(job, nullptr) < 0) {
             report(pool, "could not cancel a job", item);
             cancel_by_force(job);  // whoever waits for all to end must not wait for ever
         }
     }
+    return true;
+}
+
+/// The rest of the end of jobs that were taken out of the pool, in the loop: futures are settled there only.
+PyObject* end_taken(PyObject* self, PyObject* taken) noexcept {
+    const Exclusive exclusive(self);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken); ++i) {
+        const Ref item = Ref::share(PyList_GET_ITEM(taken, i));
+        Job* job = job_of(item.get());
+        if (job->pool != nullptr) end_dropped(job, nullptr);
+    }
+    return new_none();
+}
+PyMethodDef end_taken_def = {"pool_end_taken", end_taken, METH_O, nullptr};
+
+/// Has the loop end them; or does so here, if it is closed.
+bool end_taken_in_loop(PoolObject* pool, PyObject* taken) noexcept {
+    const Ref loop = Ref::share(pool->loop);
+    const Ref bound = Ref::own(PyCFunction_New(&end_taken_def, as_object(pool)));
+    if (!bound) return false;
+    PyObject* how = pool->state->call_soon_threadsafe.get();
+    if (call_method(loop.get(), how, bound.get(), taken)) return true;
+    if (defer_interrupt() && call_method(loop.get(), how, bound.get(), taken)) return true;  // to end twice is to end
+    PyErr_Clear();
+    Ref::own(end_taken(as_object(pool), taken));
     return true;
 }
 
@@ -73,9 +96,27 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
-    if (!cancel_jobs(pool, false)) return nullptr;
-    have_pass(pool);
-    return new_none();
+    // Producers first, so that none is admitted into a place that is freed here. Only threads can be told by any thread.
+    const Ref line = objects_at(pool, {Place::line});
+    if (!line) return nullptr;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(line.get()); ++i) {
+        Job* job = job_of(PyList_GET_ITEM(line.get(), i));
+        if (job->entry.place == Place::line && job->sink_kind == SinkKind::thread) refuse_waiting(pool, job);
+    }
+    Ref futures = Ref::own(PyList_New(0));
+    const Ref taken = futures ? objects_at(pool, {Place::queued}) : Ref();  // from here on no other code runs
+    if (!taken) return nullptr;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken.get()); ++i) {
+        const Job* job = job_of(PyList_GET_ITEM(taken.get(), i));
+        if (job->sink_kind == SinkKind::thread && PyList_Append(futures.get(), job->sink) < 0) return nullptr;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken.get()); ++i) {
+        pool->admission.finish(job_of(PyList_GET_ITEM(taken.get(), i))->entry, Outcome::cancelled);
+        Py_DECREF(PyList_GET_ITEM(taken.get(), i));  // the pool's reference; the list has its own
+    }
+    if (PyList_GET_SIZE(taken.get()) > 0 && !end_taken_in_loop(pool, taken.get())) return nullptr;
+    settle_flow(pool);
+    return futures.release();
 }
 
 PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
@@ -84,7 +125,7 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept {
     // To cancel is to run code, which may ask for the same. Level upon level of it would double the work each time.
     if (pool->cancelling_all) return new_none();
     pool->cancelling_all = true;
-    const bool done = cancel_jobs(pool, true);
+    const bool done = cancel_jobs(pool);
     pool->cancelling_all = false;
     if (!done) return nullptr;
     have_pass(pool);

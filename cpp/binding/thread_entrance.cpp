@@ -99,10 +99,8 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     // Only now: all of the above can run other code.
     set_job_of_outcome(future, owner.get());
     if (!may_still_enter(pool, loop.get())) return refuse(pool, job->coro);
-    // From another thread nobody can be let in first: the loop does that. But their room is not taken.
-    const bool may_come_in = waits     ? pool->admission.welcomes()
-                             : is_home ? make_way(pool, 1)
-                                       : pool->admission.spare_room() > 0;
+    const bool may_come_in = waits ? pool->admission.welcomes() : make_way(pool, 1);
+    if (!may_still_enter(pool, loop.get())) return refuse(pool, job->coro);  // to let others in is to run code
     if (may_come_in) {
         pool->admission.accept(job->entry);
         own_job(job);

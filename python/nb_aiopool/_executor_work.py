@@ -47,7 +47,8 @@ class Work:
         if first and not self.home.start(self._end):
             self._has_ended()
         if cancel_futures:
-            self.home.call(self.pool._native_drop_queued)
+            for future in self.pool._native_drop_queued():
+                future._job_cancelled()  # the loop would do that, too, but later
 
     async def _end(self) -> None:
         try:
