@@ -8,9 +8,9 @@ the answer the loop goes on with the other jobs; the pool's limit bounds how man
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import Tuple
@@ -61,4 +61,7 @@ async def main(pages: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    parser = argparse.ArgumentParser(description="Work for the processor inside jobs.", prog="cpu_bound.py")
+    parser.add_argument("pages", type=int, nargs="?", default=100, help="how many pages")
+    options = parser.parse_args()
+    asyncio.run(main(options.pages))

@@ -5,9 +5,9 @@ python examples/executor.py [PAGES]
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import concurrent.futures
-import sys
 
 from nb_aiopool import AsyncPoolExecutor
 
@@ -46,4 +46,7 @@ def main(pages: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    parser = argparse.ArgumentParser(description="Async functions in a plain script.", prog="executor.py")
+    parser.add_argument("pages", type=int, nargs="?", default=50, help="how many pages")
+    options = parser.parse_args()
+    main(options.pages)

@@ -8,8 +8,8 @@ ahead of the jobs; the future that it returns is one of `concurrent.futures`, an
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 import time
 from typing import Iterator
 
@@ -52,4 +52,9 @@ async def main(lines: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    parser = argparse.ArgumentParser(
+        description="A thread that feeds a running loop.", prog="from_threads.py"
+    )
+    parser.add_argument("lines", type=int, nargs="?", default=100, help="how many lines")
+    options = parser.parse_args()
+    asyncio.run(main(options.lines))

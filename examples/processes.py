@@ -8,9 +8,9 @@ a counter in shared memory, behind its lock, shows how far all of them are.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Counter, Iterable
 
@@ -60,5 +60,8 @@ def main(items: int, processes: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:]] + [400, 2][len(sys.argv) - 1 :]
-    main(*numbers)
+    parser = argparse.ArgumentParser(description="Several processes with a pool each.", prog="processes.py")
+    parser.add_argument("items", type=int, nargs="?", default=400, help="how many documents")
+    parser.add_argument("processes", type=int, nargs="?", default=2, help="how many processes")
+    options = parser.parse_args()
+    main(options.items, options.processes)

@@ -92,6 +92,24 @@ cpp_tests() {
         cmake --build --preset "$1" && "${@:2}" ctest --preset "$1" --no-tests=error
 }
 
+# install_examples <log>: what examples and pages use besides the pool, as far as there are wheels for this Python. The
+# tests of what is missing are skipped, and say so; with NB_AIOPOOL_COMPLETE=1 they fail.
+install_examples() {
+    local list='import importlib.metadata as metadata
+for line in metadata.requires("nb_aiopool"):
+    requirement, _, marker = line.partition(";")
+    if "\"examples\"" in marker.replace(chr(39), chr(34)):
+        print(requirement.strip())'
+    local -a packages missing=()
+    mapfile -t packages < <("$venv_python" -c "$list")
+    [ ${#packages[@]} -gt 0 ] || { say "the package names no extra called examples"; return 1; }
+    "$venv_python" -m pip install --quiet --only-binary :all: "${packages[@]}" >"$1" 2>&1 && return
+    for package in "${packages[@]}"; do
+        "$venv_python" -m pip install --quiet --only-binary :all: "$package" >>"$1" 2>&1 || missing+=("$package")
+    done
+    say "no wheels for this Python, their examples are left out: ${missing[*]}"
+}
+
 # install_uvloop <log>: the Python tests run on uvloop too where it comes ready-made; a bonus, not a condition.
 install_uvloop() {
     # A uvloop that switches the GIL back on would make the tests of a free-threaded Python pointless.

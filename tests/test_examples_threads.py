@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import List
 
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
-
-def lines_of(name: str, *arguments: str) -> List[str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
-        capture_output=True,
-        timeout=25,
-        check=False,
-    )
-    assert (done.returncode, done.stderr.decode()) == (0, "")
-    return done.stdout.decode().splitlines()
+from programs import lines_of
 
 
 def test_work_for_the_processor_is_done_by_processes() -> None:

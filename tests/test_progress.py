@@ -18,6 +18,7 @@ def test_the_bar_ends_with_the_last_result() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().strip() == "300 results, 100 different ones, the smallest is 0"
-    shown = done.stderr.decode().split()
-    assert shown[1::2] == ["%d/300" % number for number in range(30, 301, 30)]
-    assert [bar.count("#") for bar in shown[::2]] == list(range(4, 41, 4))
+    lines = [line.split(maxsplit=2) for line in done.stderr.decode().split("\n") if line]
+    assert [line[1] for line in lines] == ["%d/300" % number for number in range(30, 301, 30)]
+    assert [line[0].count("#") for line in lines] == list(range(4, 41, 4))
+    assert lines[-1][2].strip() == "(0 s left)"
