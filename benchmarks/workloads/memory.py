@@ -14,6 +14,7 @@ from benchmarks.workloads.scale import Gate
 
 LIMITS = Limits(1000, 10_000)
 SAMPLES = 200
+PAUSE = 0.1
 MEGABYTE = 1e6
 
 
@@ -23,13 +24,29 @@ async def clean(argument: str) -> str:
     return f"result_{'x' * 200}_{len(argument)}"
 
 
-def arguments(count: int, series: List[Tuple[float, float]]) -> Iterator[str]:
+class Curve:
+    """The resident memory over the run."""
+
+    def __init__(self) -> None:
+        self.points: List[Tuple[float, float]] = []
+        self._begin = time.perf_counter()
+
+    def note(self) -> None:
+        self.points.append((time.perf_counter() - self._begin, resident.resident() / MEGABYTE))
+
+    async def watch(self) -> None:
+        """Note it now and then, for those who have drawn all arguments long before the last job is done."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            self.note()
+
+
+def arguments(count: int, curve: Curve) -> Iterator[str]:
     """Make the arguments, of 400 bytes and more, one by one, and note the memory now and then."""
     every = max(count // SAMPLES, 1)
-    begin = time.perf_counter()
     for number in range(count):
         if number % every == 0:
-            series.append((time.perf_counter() - begin, resident.resident() / MEGABYTE))
+            curve.note()
         yield f"{'task' * 100}_{number}"
 
 
@@ -42,19 +59,21 @@ async def settled() -> float:
 
 def million(rival: Rival, count: int, run: Run) -> Outcome:
     """Sample the resident memory over the run, and look at what is left when all jobs are done."""
-    series: List[Tuple[float, float]] = []
 
     async def scenario() -> Outcome:
-        await rival.submit(LIMITS, clean, arguments(min(count, 2000), []))
+        await rival.submit(LIMITS, clean, arguments(min(count, 2000), Curve()))
         before = await settled()
-        begin = time.perf_counter()
-        await rival.submit(LIMITS, clean, arguments(count, series))
-        seconds = time.perf_counter() - begin
-        series.append((seconds, resident.resident() / MEGABYTE))
+        curve = Curve()
+        watching = asyncio.ensure_future(curve.watch())
+        try:
+            await rival.submit(LIMITS, clean, arguments(count, curve))
+        finally:
+            watching.cancel()
+        curve.note()
         left = await settled() - before
-        series.append((seconds, (before + left) / MEGABYTE))
-        peak = resident.most_resident(max(size for _, size in series) * MEGABYTE)
-        return {"peak": peak / MEGABYTE, "left": left / MEGABYTE, "series": series}
+        curve.note()
+        peak = resident.most_resident(max(size for _, size in curve.points) * MEGABYTE)
+        return {"peak": peak / MEGABYTE, "left": left / MEGABYTE, "series": curve.points}
 
     result: Outcome = run(scenario())
     return result
