@@ -31,10 +31,15 @@ Kind kind_of(State* state, PyObject* object) noexcept {
         if (async != nullptr && async->am_await != nullptr) return Kind::awaitable;
     }
     if (PyCallable_Check(object) != 0) {
-        PyErr_Format(PyExc_TypeError,
-                     "an awaitable is required, got the callable %R: call it, and pass what it returns", object);
+        PyErr_Format(
+            PyExc_TypeError,
+            "an awaitable is required, got the callable %R: call it, and pass what it returns; see docs/errors.md",
+            object);
     } else {
-        PyErr_Format(PyExc_TypeError, "an awaitable is required, got %R (%.200s)", object, Py_TYPE(object)->tp_name);
+        PyErr_Format(
+            PyExc_TypeError,
+            "an awaitable is required, got %R (%.200s): pass what an async function returns; see docs/errors.md",
+            object, Py_TYPE(object)->tp_name);
     }
     return Kind::wrong;
 }
@@ -53,7 +58,7 @@ PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
     PyErr_Format(
         pool->state->pool_full.get(),
         "the pool is full: %zu running (limit %zu), %zu queued (limit %zu), %zu waiting; wait for room, or raise "
-        "the limits",
+        "the limits; see docs/errors.md",
         pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
         pool->admission.max_queued(), pool->admission.waiting());
     return refuse(pool, object);
@@ -62,7 +67,9 @@ PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
 bool serves_closed_pool(PoolObject* pool) noexcept {
     // Another thread's code is not inside, whatever executes in the meantime.
     if ((on_own_loop(pool) && is_inside(pool)) || works_for_pool(pool)) return true;
-    PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down and takes no new work");
+    PyErr_SetString(pool->state->pool_stopped.get(),
+                    "the pool was shut down and takes no new work: make a new pool, or submit before shutdown(); see "
+                    "docs/errors.md");
     return false;
 }
 

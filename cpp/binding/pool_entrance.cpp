@@ -195,7 +195,7 @@ PyObject* pool_offer_all(PyObject* self, PyObject* const* args, Py_ssize_t count
     if (good && (more == 1 || (wanted > 0 && !make_way(pool, wanted)))) {
         PyErr_Format(pool->state->pool_full.get(),
                      "the pool is full: no room for %zu jobs or more beside %zu running (limit %zu), %zu "
-                     "queued (limit %zu) and %zu waiting; wait for room, or raise the limits",
+                     "queued (limit %zu) and %zu waiting; wait for room, or raise the limits; see docs/errors.md",
                      wanted, pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
                      pool->admission.max_queued(), pool->admission.waiting());
         good = false;

@@ -22,9 +22,11 @@ void unbind(PoolObject* pool) noexcept {
 }
 
 bool refuse_busy(PoolObject* pool) noexcept {
-    PyErr_Format(PyExc_RuntimeError,
-                 "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop",
-                 pool->loop != nullptr ? pool->loop : Py_None);
+    PyErr_Format(
+        PyExc_RuntimeError,
+        "the pool is busy in another event loop (%R): wait until it is idle there, or use one pool per loop; see "
+        "docs/errors.md",
+        pool->loop != nullptr ? pool->loop : Py_None);
     return false;
 }
 
@@ -140,7 +142,7 @@ bool use_running_loop(PoolObject* pool) noexcept {
         PyErr_SetString(
             PyExc_RuntimeError,
             "no running event loop: use the pool from a coroutine or callback of one, or sync_submit() from "
-            "another thread");
+            "another thread; see docs/errors.md");
         return false;
     }
     return use_loop(pool, running.get());

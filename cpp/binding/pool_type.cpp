@@ -223,9 +223,93 @@ PyObject* pool_counts(PyObject* self, PyObject*) noexcept {
                          static_cast<Py_ssize_t>(admission.running()));
 }
 
+// -- Doc comments; _core.pyi repeats them, and tests run their examples ------------------------------------------------
+
+constexpr const char* submit_nowait_doc = R"(submit_nowait($self, coro)
+--
+
+Submit without waiting: return the job's future, or raise PoolFull.
+
+An ordinary function, for callbacks and for code that would rather refuse than wait.
+
+Examples:
+    >>> async def main():
+    ...     pool = NbAioPool(max_concurrency=1, max_queue_size=1)
+    ...     jobs = [pool.submit_nowait(asyncio.sleep(0, n)) for n in range(2)]
+    ...     try:
+    ...         pool.submit_nowait(asyncio.sleep(0))
+    ...     except PoolFull:
+    ...         print("full")
+    ...     print(await asyncio.gather(*jobs))
+    >>> asyncio.run(main())
+    full
+    [0, 1])";
+
+constexpr const char* max_concurrency_doc =
+    R"(How many jobs may run at a time. May be set: raising it starts jobs at once, lowering it interrupts none.
+
+Examples:
+    >>> pool = NbAioPool(max_concurrency=10)
+    >>> pool.max_concurrency = 20
+    >>> pool.max_concurrency
+    20)";
+
+constexpr const char* max_queue_size_doc =
+    R"(How many accepted jobs may wait for a slot; 0: no bound. May be set at any time.
+
+Examples:
+    >>> pool = NbAioPool(max_queue_size=0)
+    >>> pool.max_queue_size = 100
+    >>> pool.max_queue_size
+    100)";
+
+constexpr const char* running_doc =
+    R"(How many jobs have a slot, or have lent it: those that wait for nested work count too.
+
+Examples:
+    >>> async def main():
+    ...     async with NbAioPool(max_concurrency=2) as pool:
+    ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(3))
+    ...         print(pool.running)
+    >>> asyncio.run(main())
+    2)";
+
+constexpr const char* queued_doc = R"(How many accepted jobs wait for a slot.
+
+Examples:
+    >>> async def main():
+    ...     async with NbAioPool(max_concurrency=2) as pool:
+    ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(3))
+    ...         print(pool.queued)
+    >>> asyncio.run(main())
+    1)";
+
+constexpr const char* waiting_doc = R"(How many callers wait for room.
+
+Examples:
+    >>> async def main():
+    ...     async with NbAioPool(1, 1) as pool:
+    ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(2))
+    ...         producer = asyncio.ensure_future(pool.submit(asyncio.sleep(0)))
+    ...         await asyncio.sleep(0)
+    ...         print(pool.waiting)
+    ...         await producer
+    >>> asyncio.run(main())
+    1)";
+
+constexpr const char* closed_doc = R"(Whether the pool was shut down. A stopped pool stays stopped.
+
+Examples:
+    >>> async def main():
+    ...     async with NbAioPool() as pool:
+    ...         print(pool.closed)
+    ...     print(pool.closed)
+    >>> asyncio.run(main())
+    False
+    True)";
+
 PyMethodDef pool_methods[] = {
-    {"submit_nowait", as_function(pool_submit_nowait), METH_FASTCALL | METH_KEYWORDS,
-     "submit_nowait($self, coro)\n--\n\nSubmit without waiting: return the job's future, or raise PoolFull."},
+    {"submit_nowait", as_function(pool_submit_nowait), METH_FASTCALL | METH_KEYWORDS, submit_nowait_doc},
     {"_native_offer", as_function(pool_offer), METH_FASTCALL, "_native_offer($self, coro, block, future, /)\n--\n\n"},
     {"_native_offer_from_thread", as_function(pool_offer_from_thread), METH_FASTCALL,
      "_native_offer_from_thread($self, coro, block, future, loop, /)\n--\n\n"},
@@ -255,14 +339,12 @@ PyMethodDef pool_methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef pool_members[] = {
-    {"max_concurrency", get_max_concurrency, set_max_concurrency, "How many jobs may run at a time.", nullptr},
-    {"max_queue_size", get_max_queue_size, set_max_queue_size, "How many jobs may wait for a slot; 0: no bound.",
-     nullptr},
-    {"running", get_running, nullptr,
-     "How many jobs have a slot, or have lent it: those that wait for nested work count too.", nullptr},
-    {"queued", get_queued, nullptr, "How many accepted jobs wait for a slot.", nullptr},
-    {"waiting", get_waiting, nullptr, "How many callers wait for room.", nullptr},
-    {"closed", get_closed, nullptr, "Whether the pool was shut down.", nullptr},
+    {"max_concurrency", get_max_concurrency, set_max_concurrency, max_concurrency_doc, nullptr},
+    {"max_queue_size", get_max_queue_size, set_max_queue_size, max_queue_size_doc, nullptr},
+    {"running", get_running, nullptr, running_doc, nullptr},
+    {"queued", get_queued, nullptr, queued_doc, nullptr},
+    {"waiting", get_waiting, nullptr, waiting_doc, nullptr},
+    {"closed", get_closed, nullptr, closed_doc, nullptr},
     {"_native_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
     {"_native_loop_thread", get_loop_thread, nullptr, "The thread that the loop ran in last; 0: not known.", nullptr},
     {"_native_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},

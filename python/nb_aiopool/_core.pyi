@@ -97,24 +97,107 @@ class ThreadOutcome:
 
 @disjoint_base
 class Pool:
-    max_concurrency: int
-    max_queue_size: int
     def __init__(self, max_concurrency: int = 100, max_queue_size: int = 1000) -> None: ...
     @property
-    def running(self) -> int: ...
+    def max_concurrency(self) -> int:
+        """How many jobs may run at a time. May be set: raising it starts jobs at once, lowering it interrupts none.
+
+        Examples:
+            >>> pool = NbAioPool(max_concurrency=10)
+            >>> pool.max_concurrency = 20
+            >>> pool.max_concurrency
+            20
+        """
+    @max_concurrency.setter
+    def max_concurrency(self, limit: int) -> None: ...
     @property
-    def queued(self) -> int: ...
+    def max_queue_size(self) -> int:
+        """How many accepted jobs may wait for a slot; 0: no bound. May be set at any time.
+
+        Examples:
+            >>> pool = NbAioPool(max_queue_size=0)
+            >>> pool.max_queue_size = 100
+            >>> pool.max_queue_size
+            100
+        """
+    @max_queue_size.setter
+    def max_queue_size(self, limit: int) -> None: ...
     @property
-    def waiting(self) -> int: ...
+    def running(self) -> int:
+        """How many jobs have a slot, or have lent it: those that wait for nested work count too.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(3))
+            ...         print(pool.running)
+            >>> asyncio.run(main())
+            2
+        """
     @property
-    def closed(self) -> bool: ...
+    def queued(self) -> int:
+        """How many accepted jobs wait for a slot.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(3))
+            ...         print(pool.queued)
+            >>> asyncio.run(main())
+            1
+        """
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for room.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(1, 1) as pool:
+            ...         await pool.batch_submit(asyncio.sleep(0.01) for _ in range(2))
+            ...         producer = asyncio.ensure_future(pool.submit(asyncio.sleep(0)))
+            ...         await asyncio.sleep(0)
+            ...         print(pool.waiting)
+            ...         await producer
+            >>> asyncio.run(main())
+            1
+        """
+    @property
+    def closed(self) -> bool:
+        """Whether the pool was shut down. A stopped pool stays stopped.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool() as pool:
+            ...         print(pool.closed)
+            ...     print(pool.closed)
+            >>> asyncio.run(main())
+            False
+            True
+        """
     @property
     def _native_loop(self) -> Optional[asyncio.AbstractEventLoop]: ...
     @property
     def _native_loop_thread(self) -> int: ...
     @property
     def _native_guard(self) -> Optional[Guard]: ...
-    def submit_nowait(self, coro: Awaitable[_T]) -> asyncio.Future[_T]: ...
+    def submit_nowait(self, coro: Awaitable[_T]) -> asyncio.Future[_T]:
+        """Submit without waiting: return the job's future, or raise PoolFull.
+
+        An ordinary function, for callbacks and for code that would rather refuse than wait.
+
+        Examples:
+            >>> async def main():
+            ...     pool = NbAioPool(max_concurrency=1, max_queue_size=1)
+            ...     jobs = [pool.submit_nowait(asyncio.sleep(0, n)) for n in range(2)]
+            ...     try:
+            ...         pool.submit_nowait(asyncio.sleep(0))
+            ...     except PoolFull:
+            ...         print("full")
+            ...     print(await asyncio.gather(*jobs))
+            >>> asyncio.run(main())
+            full
+            [0, 1]
+        """
     def _native_offer(
         self, coro: Awaitable[_T], block: bool, future: Optional[asyncio.Future[_T]], /
     ) -> Union[asyncio.Future[_T], Arrival[_T]]: ...

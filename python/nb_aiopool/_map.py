@@ -21,9 +21,13 @@ class MapIterator(Generic[R]):
     It starts at the first step. Left before its end, it should be closed with `aclose()`, which cancels and awaits its
     jobs; one that is dropped does that in the background.
 
-    Example:
-        async for page in pool.map(fetch, urls, ordered=False):
-            print(len(page))
+    Examples:
+        >>> async def main():
+        ...     async with NbAioPool(max_concurrency=2) as pool:
+        ...         results = pool.map(asyncio.sleep, [0.2, 0], ["slow", "quick"], ordered=False)
+        ...         print(len(results), [result async for result in results])
+        >>> asyncio.run(main())
+        2 ['quick', 'slow']
     """
 
     def __init__(self, run: MapRun) -> None:
@@ -49,13 +53,32 @@ class MapIterator(Generic[R]):
         return result  # type: ignore[no-any-return]
 
     async def collect(self) -> List[R]:
-        """Return all results that are left, as a list."""
+        """Return all results that are left, as a list.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool() as pool:
+            ...         return await pool.map(asyncio.sleep, [0, 0], ["a", "b"]).collect()
+            >>> asyncio.run(main())
+            ['a', 'b']
+        """
         return [result async for result in self]
 
     async def aclose(self) -> None:
         """End the map: cancel its jobs, wait for them, and close its asynchronous inputs.
 
         Whoever waits for the next result meanwhile gets StopAsyncIteration.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         results = pool.map(asyncio.sleep, [0, 60, 60], range(3))
+            ...         async for result in results:
+            ...             break
+            ...         await results.aclose()  # does not wait for the sleepers: they are cancelled
+            ...         return result, pool.running
+            >>> asyncio.run(main())
+            (0, 0)
         """
         await self._run.stop()
 

@@ -29,10 +29,13 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
     `loop` is one to use instead of a new one. One that runs already stays what it is; any other is run by the executor,
     and closed at the end. What was submitted finishes before the interpreter exits, with or without `shutdown()`.
 
-    Example:
-        executor = AsyncPoolExecutor(10)
-        futures = [executor.submit(fetch, url) for url in urls]
-        pages = [future.result() for future in futures]
+    Examples:
+        >>> async def double(x):
+        ...     await asyncio.sleep(0.001)
+        ...     return x * 2
+        >>> with AsyncPoolExecutor(10) as executor:
+        ...     print(list(executor.map(double, range(3))))
+        [0, 2, 4]
     """
 
     def __init__(
@@ -53,6 +56,12 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
 
         While `size` jobs run and as many as the queue holds wait, the calling thread waits; the loop's own thread gets
         PoolFull instead.
+
+        Examples:
+            >>> with AsyncPoolExecutor(10) as executor:
+            ...     future = executor.submit(asyncio.sleep, 0.001, result="done")
+            >>> future.result()
+            'done'
         """
         work = self._work
         if work.closed_because is not None:
@@ -72,6 +81,13 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         """Take no more work; `wait=True` returns when all that was submitted has ended.
 
         `cancel_futures=True` cancels what has not begun, and turns away whoever waits in `submit()`.
+
+        Examples:
+            >>> executor = AsyncPoolExecutor(1)
+            >>> futures = [executor.submit(asyncio.sleep, 0.001) for _ in range(2)]
+            >>> executor.shutdown()
+            >>> [future.done() for future in futures]
+            [True, True]
         """
         if wait and self._work.home.is_current():
             raise RuntimeError(

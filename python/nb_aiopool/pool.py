@@ -40,7 +40,12 @@ _Arrival = _core.Arrival
 
 
 class PoolStats(NamedTuple):
-    """A pool's account: `submitted == succeeded + failed + cancelled + queued + running`, at every moment."""
+    """A pool's account: `submitted == succeeded + failed + cancelled + queued + running`, at every moment.
+
+    Examples:
+        >>> PoolStats(submitted=3, succeeded=1, failed=0, cancelled=0, queued=1, running=1).queued
+        1
+    """
 
     submitted: int
     succeeded: int
@@ -53,10 +58,16 @@ class PoolStats(NamedTuple):
 class NbAioPool(_core.Pool):
     """Runs coroutines, at most `max_concurrency` at a time, with at most `max_queue_size` waiting (0: no bound).
 
-    Example:
-        async with NbAioPool(max_concurrency=10) as pool:
-            future = await pool.submit(fetch(url))
-            page = await future
+    Examples:
+        >>> async def double(x):
+        ...     await asyncio.sleep(0.001)
+        ...     return x * 2
+        >>> async def main():
+        ...     async with NbAioPool(max_concurrency=10) as pool:
+        ...         future = await pool.submit(double(1))
+        ...         print(await future, await pool.run(double(2)))
+        >>> asyncio.run(main())
+        2 4
     """
 
     def __init__(self, max_concurrency: int = 100, max_queue_size: int = 1000) -> None:
@@ -71,6 +82,15 @@ class NbAioPool(_core.Pool):
         `coro` is a coroutine or any other awaitable. With `block=False` a full pool raises PoolFull. With `future`,
         that future gets the outcome and is returned; cancelling it cancels the job. A pool that was shut down raises
         PoolStopped.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         for number in range(5):
+            ...             future = await pool.submit(asyncio.sleep(0.001, number))
+            ...     return future.result()  # the block has waited for all jobs
+            >>> asyncio.run(main())
+            4
         """
         handle = self._native_offer(coro, block, future)
         return await handle if isinstance(handle, _Arrival) else handle
@@ -82,6 +102,13 @@ class NbAioPool(_core.Pool):
 
         With a free slot and nobody ahead, the coroutine runs at once, inside the caller's task and a context of its
         own. Cancelling the caller cancels the job, and the caller goes on when the job has finished.
+
+        Examples:
+            >>> async def main():
+            ...     pool = NbAioPool(max_concurrency=2)
+            ...     return await asyncio.gather(*(pool.run(asyncio.sleep(0.001, n)) for n in range(5)))
+            >>> asyncio.run(main())
+            [0, 1, 2, 3, 4]
         """
         outcome = self._native_run(coro, block, future)
         if type(outcome) is not _Turn:
@@ -98,6 +125,15 @@ class NbAioPool(_core.Pool):
         """Submit every job of an iterable, and return their futures in its order.
 
         The iterable is drawn from as room appears. With `block=False` either all of them fit, or PoolFull is raised.
+
+        Examples:
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         futures = await pool.batch_submit(asyncio.sleep(0.001, n) for n in range(3))
+            ...         futures[1].cancel()
+            ...     return [future.cancelled() for future in futures]
+            >>> asyncio.run(main())
+            [False, True, False]
         """
         batch = _batch.Batch(self, False)
         await _batch.submit_each(coros, block, batch)
@@ -133,6 +169,17 @@ class NbAioPool(_core.Pool):
         Once all of them are submitted, the first exception is raised, as by `asyncio.gather`, and the other jobs go on;
         with `return_exceptions=True` all are returned. To stop at the first failure use `map`. Cancelling the caller
         cancels the jobs.
+
+        Examples:
+            >>> async def invert(number):
+            ...     return 1 / number
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         print(await pool.batch_run(invert(n) for n in (1, 2, 4)))
+            ...         print(await pool.batch_run([invert(0), invert(1)], return_exceptions=True))
+            >>> asyncio.run(main())
+            [1.0, 0.5, 0.25]
+            [ZeroDivisionError('division by zero'), 1.0]
         """
         check_flags(return_exceptions=return_exceptions)
         return await _batch.run_each(self, coros, block, return_exceptions)
@@ -170,9 +217,17 @@ class NbAioPool(_core.Pool):
         items are out at most. `await pool.map(...).collect()` returns a list; `aclose()` ends it early, and `len()`
         tells how many results are left, if the inputs tell.
 
-        Example:
-            async for page in pool.map(fetch, urls):
-                print(len(page))
+        Examples:
+            >>> async def double(x):
+            ...     return x * 2
+            >>> async def main():
+            ...     async with NbAioPool(max_concurrency=2) as pool:
+            ...         async for result in pool.map(double, range(3)):
+            ...             print(result)
+            >>> asyncio.run(main())
+            0
+            2
+            4
         """
         check_flags(ordered=ordered, return_exceptions=return_exceptions)
         run = MapRun(
@@ -197,8 +252,15 @@ class NbAioPool(_core.Pool):
         While the pool is full the calling thread waits; with `block=False`, and in the loop's own thread, PoolFull is
         raised. Cancelling the future cancels the job. `loop` is for a pool that was not used yet.
 
-        Example:
-            page = pool.sync_submit(fetch(url)).result()
+        Examples:
+            >>> pool = NbAioPool()
+            >>> def in_a_thread(loop):
+            ...     return pool.sync_submit(asyncio.sleep(0.001, "done"), loop=loop).result()
+            >>> async def main():
+            ...     loop = asyncio.get_running_loop()
+            ...     return await loop.run_in_executor(None, in_a_thread, loop)
+            >>> asyncio.run(main())
+            'done'
         """
         if future is not None:
             check_given(self, coro, future)
@@ -212,6 +274,15 @@ class NbAioPool(_core.Pool):
         """Wait until nothing is queued or running. The pool stays open.
 
         Inside one of the pool's own jobs it raises RuntimeError.
+
+        Examples:
+            >>> async def main():
+            ...     pool = NbAioPool()
+            ...     await pool.batch_submit(asyncio.sleep(0.001) for _ in range(3))
+            ...     await pool.join()
+            ...     return pool.stats().succeeded, pool.closed
+            >>> asyncio.run(main())
+            (3, False)
         """
         self._native_bind()
         _ending.refuse_inside(self, "join()")
@@ -224,6 +295,15 @@ class NbAioPool(_core.Pool):
 
         `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds. With `wait`
         inside one of the pool's own jobs it raises RuntimeError.
+
+        Examples:
+            >>> async def main():
+            ...     pool = NbAioPool()
+            ...     await pool.batch_submit([asyncio.sleep(0.001), asyncio.sleep(60)])
+            ...     await pool.shutdown(timeout=0.1)
+            ...     return pool.stats().succeeded, pool.stats().cancelled
+            >>> asyncio.run(main())
+            (1, 1)
         """
         await _ending.shutdown(self, wait, cancel, timeout)
 
@@ -257,7 +337,12 @@ class NbAioPool(_core.Pool):
         return None if type(self).submit is NbAioPool.submit else self.submit
 
     def stats(self) -> PoolStats:
-        """Return the pool's account of all its jobs."""
+        """Return the pool's account of all its jobs.
+
+        Examples:
+            >>> NbAioPool().stats()
+            PoolStats(submitted=0, succeeded=0, failed=0, cancelled=0, queued=0, running=0)
+        """
         return PoolStats(*self._native_counts())
 
     def __repr__(self) -> str:
