@@ -96,10 +96,11 @@ cpp_tests() {
 # tests of what is missing are skipped, and say so; with NB_AIOPOOL_COMPLETE=1 they fail.
 install_examples() {
     local list='import importlib.metadata as metadata
-for line in metadata.requires("nb_aiopool"):
-    requirement, _, marker = line.partition(";")
-    if "\"examples\"" in marker.replace(chr(39), chr(34)):
-        print(requirement.strip())'
+from pip._vendor.packaging.requirements import Requirement
+for requirement in map(Requirement, metadata.requires("nb_aiopool")):
+    marker = requirement.marker
+    if marker and not marker.evaluate({"extra": ""}) and marker.evaluate({"extra": "examples"}):
+        print(requirement.name + str(requirement.specifier))'
     local -a packages missing=()
     mapfile -t packages < <("$venv_python" -c "$list")
     [ ${#packages[@]} -gt 0 ] || { say "the package names no extra called examples"; return 1; }
