@@ -1,7 +1,7 @@
 """A link crawler: follows the links of a site, with a limit for all requests, one for each host, retries, a progress
 line, and a summary at the end. The sites are two local servers that this program starts.
 
-    python examples/crawler.py [--pages N] [--concurrency N] [--per-host N] [--quiet]
+    python examples/crawler.py [--pages N] [--concurrency N] [--per-host N] [--output FILE] [--quiet]
 
 Needs aiohttp: python -m pip install ".[examples]"
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import re
 import sys
-from typing import Counter, Dict, List, Set
+from pathlib import Path
+from typing import Counter, Dict, List, Optional, Set, TextIO
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import aiohttp
@@ -39,6 +41,7 @@ class Crawler:
         self.retries = 0
         self.links: Counter[str] = Counter()
         self.failed: Dict[str, str] = {}
+        self.report: Optional[TextIO] = None
 
     async def crawl(self, starts: List[str]) -> None:
         """Return when no page is left: a page that is found is submitted by the job that found it."""
@@ -62,8 +65,11 @@ class Crawler:
         finally:
             self.visited += 1
         for link in LINK.findall(text):
+            target = urldefrag(urljoin(url, link))[0]
             self.links[url] += 1
-            await self.add(urldefrag(urljoin(url, link))[0])
+            if self.report is not None:
+                print(url, target, sep="\t", file=self.report)
+            await self.add(target)
 
     def host_of(self, url: str) -> NbAioPool:
         """Return the pool of the host, which keeps us polite there."""
@@ -107,10 +113,11 @@ def summary(crawler: Crawler) -> List[str]:
     ]
 
 
-async def main(pages: int, concurrency: int, per_host: int, quiet: bool) -> None:
+async def main(pages: int, concurrency: int, per_host: int, quiet: bool, output: Optional[TextIO]) -> None:
     timeout = aiohttp.ClientTimeout(total=10)
     async with Sites(pages) as sites, aiohttp.ClientSession(timeout=timeout) as session:
         crawler = Crawler(session, concurrency, per_host)
+        crawler.report = output
         progress = [] if quiet else [asyncio.ensure_future(show_progress(crawler))]
         try:
             await crawler.crawl(sites.starts)
@@ -127,6 +134,11 @@ if __name__ == "__main__":
     parser.add_argument("--pages", type=int, default=150, help="how many pages each site has")
     parser.add_argument("--concurrency", type=int, default=20, help="how many pages at a time")
     parser.add_argument("--per-host", type=int, default=4, help="how many at a time from one host")
+    parser.add_argument("--output", metavar="FILE", help="write each link there: page, tab, where it leads")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     options = parser.parse_args()
-    asyncio.run(main(options.pages, options.concurrency, options.per_host, options.quiet))
+    with contextlib.ExitStack() as stack:
+        file = (
+            stack.enter_context(Path(options.output).open("w", encoding="utf-8")) if options.output else None
+        )
+        asyncio.run(main(options.pages, options.concurrency, options.per_host, options.quiet, file))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import List
 
 from pages import ROOT
+from programs import imported, need
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +51,7 @@ def check_program(command: List[str]) -> None:
     """A program of the repository is there, and knows the options that it is given."""
     python, program, *options = command
     assert python == "python"
+    need(*imported((ROOT / program).read_text(encoding="utf-8")))
     done = run_python(program, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(program).name in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -40,6 +41,16 @@ def lines_of(name: str, *arguments: str) -> List[str]:
     done = run(name, *arguments)
     assert done.stderr == ""
     return done.stdout.splitlines()
+
+
+def imported(source: str) -> List[str]:
+    """The packages that a program imports, but for the files beside the examples."""
+    found = {
+        ((node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    return sorted(name for name in found if not (EXAMPLES / (name + ".py")).exists())
 
 
 def need(*packages: str) -> None:

@@ -50,9 +50,11 @@ def test_producers_and_consumers_are_never_far_apart() -> None:
 
 
 @pytest.mark.parametrize("per_host", [1, 3])
-def test_the_crawler_finds_every_page_and_is_polite(per_host: int) -> None:
+def test_the_crawler_finds_every_page_and_is_polite(per_host: int, tmp_path: Path) -> None:
     need("aiohttp")
-    lines = lines_of("crawler.py", "--quiet", "--pages", "60", "--per-host", str(per_host))
+    file = tmp_path / "links.tsv"
+    options = ["--quiet", "--pages", "60", "--per-host", str(per_host), "--output", str(file)]
+    lines = lines_of("crawler.py", *options)
     # Of each site's tree of pages, what is behind the missing page 7 cannot be found.
     unreachable = {page for page in range(60) if any(ancestor == 7 for ancestor in ancestors(page))}
     pages = 60 - len(unreachable)
@@ -63,6 +65,11 @@ def test_the_crawler_finds_every_page_and_is_polite(per_host: int) -> None:
         if page not in unreachable and page != 7
     )
     assert lines[0] == "%d pages, %d links, %d retries" % (2 * pages, 2 * links, 2 * retries)
+    written = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(written) == 2 * links
+    assert {target for _, target in written if target.endswith("/30")} == {
+        page[: page.rindex("/")] + "/30" for page, _ in written if page.endswith("/14")
+    }
     assert [line.split(": ")[1] for line in lines[1:3]] == ["%d pages" % pages] * 2
     assert lines[3:5] == ["failed: /7: Not Found"] * 2
     found = re.fullmatch(r"the busiest host had (\d+) requests at once, the limit is \d+", lines[5])

@@ -7,8 +7,6 @@ The Chinese page has the same programs, but for remarks, so each program runs on
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import os
 import re
 import sys
@@ -34,11 +32,10 @@ from pages import (
     text_of,
     without_remarks,
 )
+from programs import imported, need
 
 ENGLISH = english_pages()
 PAGES = [*ENGLISH, *chinese_pages()]
-# Set where every optional package is to be there: a block that cannot run is a failure then.
-COMPLETE = os.environ.get("NB_AIOPOOL_COMPLETE") == "1"
 
 
 def blocks(language: str) -> List[Block]:
@@ -69,16 +66,7 @@ def skip_if_it_cannot_run(block: Block) -> None:
     needs = re.match(r"# Python (\d+)\.(\d+)\+", block.source)
     if needs and sys.version_info < (int(needs[1]), int(needs[2])):
         pytest.skip("needs Python %s.%s" % (needs[1], needs[2]))
-    imported = {
-        (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
-        for node in ast.walk(ast.parse(block.source))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    }
-    packages = {name.split(".")[0] for name in imported}
-    missing = sorted(name for name in packages if importlib.util.find_spec(name) is None)
-    if missing:
-        assert not COMPLETE, "not installed: %s" % missing
-        pytest.skip("not installed: %s" % ", ".join(missing))
+    need(*imported(block.source))
 
 
 @pytest.mark.parametrize("block", programs(titled=False), ids=name_of)
