@@ -58,8 +58,10 @@ class Services:
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services()
-    yield
-    await app.state.services.close()
+    try:
+        yield
+    finally:
+        await app.state.services.close()
 
 
 app = FastAPI(lifespan=lifespan)
