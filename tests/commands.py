@@ -29,7 +29,7 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def check_install(command: List[str]) -> None:
     assert command[:4] == ["python", "-m", "pip", "install"]
     [what] = command[4:]
-    extra = re.fullmatch(r'(?:"\.\[(\w+)\]"|\.)', what)
+    extra = re.fullmatch(r'(?:"\.\[([\w-]+)\]"|\.)', what)
     assert extra, what
     if extra[1]:
         text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -41,8 +41,8 @@ def check_install(command: List[str]) -> None:
 
 
 def check_benchmarks(command: List[str]) -> None:
-    assert command[:3] == ["python", "-m", "benchmarks"]
-    done = run_python(*command[1:], "--list")
+    assert command[:2] == ["python", "-m"]
+    done = run_python("-m", *command[2:], "--list")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout, "no workload has such a name"
 
@@ -73,7 +73,7 @@ def check_script(command: List[str]) -> None:
 def check_line(line: str) -> None:
     assert line.startswith("$ ")
     for command in (part.split() for part in line[2:].split(" && ")):
-        if command[:3] == ["python", "-m", "benchmarks"]:
+        if command[:3] in (["python", "-m", "benchmarks"], ["python", "-m", "benchmarks.queue"]):
             check_benchmarks(command)
         elif command[:2] == ["python", "-m"]:
             check_install(command)

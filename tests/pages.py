@@ -31,14 +31,28 @@ def chinese_of(page: str) -> str:
     return page[: -len(".md")] + ".zh.md"
 
 
+def pages_of_docs() -> List[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
+
+
+def drafts() -> List[str]:
+    """The pages that the site does not show yet: their programs run, and nothing else is asked of them."""
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    found = re.search(r"^draft_docs: \|\n((?:  .+\n)+)", site, re.MULTILINE)
+    folders = ["docs" + line.strip() for line in found[1].splitlines()] if found else []
+    return [page for page in pages_of_docs() if any(page.startswith(folder) for folder in folders)]
+
+
 def english_pages() -> List[str]:
-    found = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")]
-    return ["README.md", *sorted(page for page in found if not page.endswith(".zh.md"))]
+    hidden = drafts()
+    found = [page for page in pages_of_docs() if page not in hidden]
+    return ["README.md", *(page for page in found if not page.endswith(".zh.md"))]
 
 
 def chinese_pages() -> List[str]:
-    found = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.zh.md")]
-    return ["README.zh.md", *sorted(found)]
+    hidden = drafts()
+    found = [page for page in pages_of_docs() if page not in hidden]
+    return ["README.zh.md", *(page for page in found if page.endswith(".zh.md"))]
 
 
 def text_of(page: str) -> str:

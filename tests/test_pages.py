@@ -24,6 +24,7 @@ from pages import (
     blocks_of,
     chinese_of,
     chinese_pages,
+    drafts,
     english_pages,
     expected_output,
     names,
@@ -36,12 +37,13 @@ from programs import imported, need
 
 ENGLISH = english_pages()
 PAGES = [*ENGLISH, *chinese_pages()]
+DRAFTS = drafts()
 
 
 def blocks(language: str) -> List[Block]:
     """Each program once: in both languages it is the same."""
     found: Dict[str, Block] = {}
-    for page in PAGES:
+    for page in [*PAGES, *(DRAFTS if language == "python" else [])]:
         for block in blocks_of(page):
             if block.language == language:
                 found.setdefault(without_remarks(block), block)
@@ -74,7 +76,9 @@ def test_a_python_block_prints_what_its_comments_say(block: Block, script: Any) 
     expected = expected_output(block.source)
     assert expected, "the block shows no output"
     skip_if_it_cannot_run(block)
-    assert script(block.source).stdout.splitlines() == expected
+    # A draft may still log what a page would have to show.
+    done = script(block.source, check=block.name.split(":")[0] not in DRAFTS)
+    assert (done.returncode, done.stdout.splitlines()) == (0, expected), done.stderr
 
 
 @pytest.mark.parametrize("block", programs(titled=True), ids=name_of)
