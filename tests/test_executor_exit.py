@@ -52,7 +52,9 @@ def test_a_loop_of_ones_own_does_not_change_that(script: Script, kind: str) -> N
     """
     lines = script(program(body), kind).stdout.splitlines()
     assert [line for line in lines if line.isdigit()] == [str(i) for i in range(12)]
-    assert len(lines) - lines.index("end of the script") <= 1 + 6  # what three slots and a queue of three hold
+    assert (
+        len(lines) - lines.index("end of the script") <= 1 + 6
+    )  # what three slots and a queue of three hold
 
 
 # -- what is left at the end ------------------------------------------------------------------------------------------
