@@ -38,10 +38,10 @@ void free_parking(PyObject* object) noexcept { delete parking_of(object); }
 /// Guarantees: false with an exception set if the job was not let in.
 bool come_in(PoolObject* pool, Job* job) noexcept {
     if (job->entry.place == Place::granted) {
-        Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
+        Ref waiter = job->take(&JobDetails::waits_on);
         pool->admission.confirm(job->entry);
         note_accepted(pool, job);
-        if (job->sink != nullptr) want_slot(job);
+        if (job->seen().sink != nullptr) want_slot(job);
         settle_flow(pool);
         return true;
     }
@@ -50,8 +50,7 @@ bool come_in(PoolObject* pool, Job* job) noexcept {
         PyErr_SetString(PyExc_RuntimeError, "a producer came back before it was admitted");
         return false;
     }
-    const bool was_cancelled = job->sink != nullptr;  // by its future=, see sink_done
-    if (job->accepted || was_cancelled) return true;
+    if (job->accepted || job->sink_gave_up) return true;
     PyErr_SetString(pool->state->pool_stopped.get(), "the pool was shut down while this call waited for room");
     return false;
 }
@@ -107,7 +106,7 @@ bool begin(Arrival* arrival) noexcept {
 Step send_step(Arrival* arrival, PyObject* sent, Ref& value) noexcept {
     if (!begin(arrival)) return Step::raised;
     const Ref iterator = Ref::share(arrival->iterator);
-    return follow(arrival, send_into(iterator.get(), sent, job_of(arrival->job)->state->send.get(), value), value);
+    return follow(arrival, send_into(iterator.get(), sent, job_of(arrival->job)->state()->send.get(), value), value);
 }
 
 PyObject* arrival_send(PyObject* self, PyObject* sent) noexcept {
@@ -138,7 +137,7 @@ PyObject* arrival_throw(PyObject* self, PyObject* const* args, Py_ssize_t count)
     if (!begin(arrival)) return nullptr;
     const Ref iterator = Ref::share(arrival->iterator);
     Ref value;
-    PyObject* throw_name = job_of(arrival->job)->state->throw_name.get();
+    PyObject* throw_name = job_of(arrival->job)->state()->throw_name.get();
     const Step step = follow(arrival, throw_into(iterator.get(), args, count, throw_name, value), value);
     return answer(step, std::move(value));
 }

@@ -43,7 +43,7 @@ Ref submit(Batch* batch, PyObject* coro) noexcept {
     if (!answer) return answer;
     const bool waits = Py_TYPE(answer.get()) == batch->pool->state->arrival_type;
     const Ref job = waits ? job_of_arrival(answer.get()) : Ref::share(answer.get());
-    if (batch->follow && job_of(job.get())->sink == self) ++batch->going_on;
+    if (batch->follow && job_of(job.get())->seen().sink == self) ++batch->going_on;
     if (!add(batch, job.get())) {
         RaisedAside aside;
         if (cancel_job(job_of(job.get()), nullptr) < 0) PyErr_Clear();
@@ -235,15 +235,15 @@ PyTypeObject* make_batch_type(State*) noexcept {
 }
 
 void tell_batch(PoolObject* pool, Job* job, Ending ending) noexcept {
-    const Ref alive = Ref::share(job->sink);
+    const Ref alive = Ref::share(job->seen().sink);
     Batch* batch = batch_of(alive.get());
     --batch->going_on;
-    if (ending == Ending::failed && batch->failure == nullptr) batch->failure = new_ref(job->self);
+    if (ending == Ending::failed && batch->failure == nullptr) batch->failure = new_ref(job->self());
     if (batch->ready != nullptr) {
         const Ref ready = Ref::share(batch->ready);
-        if (PySet_Discard(batch->jobs, job->self) < 0 ||
-            (ending != Ending::refused && !call_method(ready.get(), pool->state->append.get(), job->self))) {
-            report(pool, "could not hand out the job of a map", job->self);
+        if (PySet_Discard(batch->jobs, job->self()) < 0 ||
+            (ending != Ending::refused && !call_method(ready.get(), pool->state->append.get(), job->self()))) {
+            report(pool, "could not hand out the job of a map", job->self());
         }
     } else if (!is_over(batch)) {
         return;

@@ -1,16 +1,18 @@
 // Job: an asyncio.Future that owns a coroutine and steps it when the pool gives it a slot.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "binding/lineage.hpp"
+#include "binding/pool.hpp"
 #include "binding/python.hpp"
 #include "binding/state.hpp"
 #include "core/entry.hpp"
 
 namespace nbaio {
-
-struct PoolObject;
 
 /// What a job's `sink` is: a future= that was given, a ThreadFuture, or a Batch.
 enum class SinkKind : std::uint8_t { future, thread, batch };
@@ -18,43 +20,95 @@ enum class SinkKind : std::uint8_t { future, thread, batch };
 /// Marks of Entry::kind.
 enum EntryKind : std::uint8_t { job_entry, turn_entry };
 
-/// The fields of a Job behind those of its base. The base's C struct is private to CPython and its size differs from
-/// version to version, so a Job is handled through this struct and `self`.
-struct Job {
-    Entry entry;
-    State* state;
-    PyObject* self;    // the Future that this is part of; not owned
-    PoolObject* pool;  // owned until the job has ended
-    PyObject* coro;    // kept after the end, as a Task does
-    PyObject* context;
-    /// Before it is accepted: the future that its producer waits for. Once it runs: the future that the job waits for.
-    PyObject* waits_on;
-    PyObject* thrown;  // what the next step throws into the coroutine; in the end, the CancelledError it ended with
-    PyObject* sink;    // what gets the outcome as well, see SinkKind
-    PyObject* name;    // null: made of the number
-    PyObject* cancel_message;
-    Lineage* lineage;       // its own, from its first step to its end
-    PyObject* slot_waiter;  // see slot_waiter_of
-    Want want;
-    std::uint64_t number;
-    std::uint32_t cancels_requested;
-    bool must_cancel;  // the next step raises CancelledError
-    bool stepping;     // the coroutine executes, or what it yielded is being looked at
-    bool registered;   // in asyncio.all_tasks (debug mode)
-    bool accepted;     // by the pool, at some time
-    bool succeeded;    // it has ended, with a result
-    SinkKind sink_kind;
-    bool step_due;  // the loop has been asked to make its next step
-    bool woken;     // what it waited for is done; it waits for a slot to go on
+/// What only some jobs need, most of them only from their first step on: it is kept apart, so that a job that waits is
+/// small. A job that has begun and not ended has it.
+struct JobDetails {
+    Dealings dealings;  // first: what an entry has a pointer to
+    /// Before the job is accepted: the future that its producer waits for. Once it runs: the future that it waits for.
+    PyObject* waits_on = nullptr;
+    PyObject* thrown = nullptr;  // what the next step throws into the coroutine; in the end, the error it was cancelled with
+    PyObject* sink = nullptr;    // what gets the outcome as well, see SinkKind
+    PyObject* name = nullptr;    // null: made of the number
+    PyObject* cancel_message = nullptr;
+    std::uint32_t cancels_requested = 0;
 };
 
-/// Requires: `self` is a Job. The fields are the last of the object: the type has no subclasses.
+/// The fields of a Job behind those of its base. The base's C struct is private to CPython and its size differs from
+/// version to version, so a Job is handled through this struct and self(). Its size is what a queue of a million jobs is
+/// made of.
+struct Job {
+    Entry entry;  // its loan is the first part of the JobDetails
+    /// The pool, which is owned, until the job has ended; then the state, marked by a bit.
+    std::uintptr_t home;
+    PyObject* coro;     // kept after the end, as a Task does
+    PyObject* context;  // see own_context
+    std::uint64_t number : 48;
+    bool shares_context : 1;  // the context is a snapshot that other jobs have as well
+    bool must_cancel : 1;     // the next step raises CancelledError
+    bool stepping : 1;        // the coroutine executes, or what it yielded is being looked at
+    bool registered : 1;      // in asyncio.all_tasks (debug mode)
+    bool accepted : 1;        // by the pool, at some time
+    bool succeeded : 1;       // it has ended, with a result
+    bool step_due : 1;        // the loop has been asked to make its next step
+    bool woken : 1;           // what it waited for is done; it waits for a slot to go on
+    bool sink_gave_up : 1;    // its future= was cancelled while it stood in line
+    SinkKind sink_kind : 2;
+
+    /// Where the fields are in a Job: the same in every interpreter.
+    static inline std::atomic<std::ptrdiff_t> offset{0};
+
+    [[nodiscard]] PyObject* self() const noexcept {
+        const auto* fields = reinterpret_cast<const char*>(this);
+        return reinterpret_cast<PyObject*>(const_cast<char*>(fields - offset.load(std::memory_order_relaxed)));
+    }
+    /// Null once the job has ended.
+    [[nodiscard]] PoolObject* pool() const noexcept {
+        return (home & ended_mark) == 0 ? reinterpret_cast<PoolObject*>(home) : nullptr;
+    }
+    [[nodiscard]] State* state() const noexcept {
+        return (home & ended_mark) == 0 ? reinterpret_cast<PoolObject*>(home)->state
+                                        : reinterpret_cast<State*>(home & ~ended_mark);
+    }
+    /// Takes the reference to the pool.
+    [[nodiscard]] Ref leave_pool() noexcept {
+        Ref left = Ref::own(as_object(pool()));
+        home = reinterpret_cast<std::uintptr_t>(state()) | ended_mark;
+        return left;
+    }
+
+    /// Null if there are none.
+    [[nodiscard]] JobDetails* details() const noexcept { return reinterpret_cast<JobDetails*>(entry.loan); }
+    /// To look at only.
+    [[nodiscard]] const JobDetails& seen() const noexcept {
+        static constexpr JobDetails none{};
+        return entry.loan != nullptr ? *details() : none;
+    }
+    /// Takes what is in a field of the details, if there are any.
+    [[nodiscard]] Ref take(PyObject* JobDetails::*field) noexcept {
+        return entry.loan != nullptr ? Ref::own(std::exchange(details()->*field, nullptr)) : Ref();
+    }
+
+private:
+    static constexpr std::uintptr_t ended_mark = 1;
+};
+
+/// Requires: `self` is a Job.
 inline Job* job_of(PyObject* self) noexcept {
-    char* end = reinterpret_cast<char*>(self) + Py_TYPE(self)->tp_basicsize;
-    return reinterpret_cast<Job*>(end - sizeof(Job));
+    return reinterpret_cast<Job*>(reinterpret_cast<char*>(self) + Job::offset.load(std::memory_order_relaxed));
 }
 
 inline Job* job_of(Entry& entry) noexcept { return reinterpret_cast<Job*>(&entry); }
+
+/// Makes sure that a job has details. Requires: it has not ended. Guarantees: false with MemoryError set.
+bool have_details(Job* job) noexcept;
+
+/// Frees the details of a job that has ended, unless there is something in them to be asked for. `pool` may keep the
+/// memory; null: none does.
+void drop_details(Job* job, PoolObject* pool) noexcept;
+
+/// Gives a job that shares its context a copy of its own, before anybody can change it. Guarantees: false with
+/// MemoryError set.
+bool own_context(Job* job) noexcept;
 
 /// Whether a job, or turn, has begun and not ended.
 inline bool has_begun(const Entry& entry) noexcept { return entry.place >= Place::ready; }
@@ -70,7 +124,8 @@ inline bool is_outside_door(const Entry& entry) noexcept {
 /// What its producer gets: the job itself, or its future=.
 inline PyObject* answer_of(PyObject* job) noexcept {
     const Job* it = job_of(job);
-    return it->sink != nullptr && it->sink_kind == SinkKind::future ? it->sink : job;
+    PyObject* sink = it->seen().sink;
+    return sink != nullptr && it->sink_kind == SinkKind::future ? sink : job;
 }
 
 /// Makes the type. Guarantees: null with an exception set on failure.

@@ -1,9 +1,9 @@
 // The memory of jobs, used again where that spares the garbage collector.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 
 #include "binding/python.hpp"
 
@@ -24,12 +24,13 @@
 
 namespace nbaio {
 
-/// Keeps the memory of jobs that are gone for those to come.
+/// Room for the first thousand jobs, apart from all other objects.
 ///
 /// Up to 3.12 the collector runs at every 700th allocation of an object that it tracks, and a queue of a thousand waiting
 /// jobs is what it looks through each time: a quarter of the price of a submit. Memory that is used again is no
-/// allocation. From 3.13 on the collector is called less often, and objects are laid out in a way that only CPython can
-/// prepare.
+/// allocation. It is one block, for jobs kept here and there in the interpreter's own would keep the arenas around them:
+/// megabytes, after a flood. From 3.13 on the collector is called less often, and objects are laid out in a way that only
+/// CPython can prepare.
 class JobMemory {
 public:
     JobMemory() = default;
@@ -37,24 +38,16 @@ public:
     JobMemory& operator=(const JobMemory&) = delete;
     ~JobMemory() {
 #if NBAIO_KEEPS_JOB_MEMORY
-        while (kept_ > 0) {
-            PyObject* block = blocks_[--kept_];
-            // The type of jobs is gone by now, and the deallocation asks the type how much memory precedes an object.
-            block->ob_type = &PyList_Type;
-            PyObject_GC_Del(block);
-        }
+        PyMem_RawFree(block_);
 #endif
     }
 
-    /// A zeroed, tracked object of the type; null with MemoryError set.
+    /// A zeroed, tracked object of the type, which is always the same one; null with MemoryError set.
     PyObject* allocate(PyTypeObject* type) noexcept {
 #if NBAIO_KEEPS_JOB_MEMORY
-        if (kept_ > 0) {
-            PyObject* self = blocks_[--kept_];
-            // The collector's second word still says that the object was finalised.
-            reinterpret_cast<std::size_t*>(self)[-1] = 0;
-            std::memset(static_cast<void*>(self + 1), 0,
-                        static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject));
+        if (char* place = take_place(type)) {
+            std::memset(place, 0, stride_);
+            PyObject* self = reinterpret_cast<PyObject*>(place + head_size);
             PyObject_Init(self, type);
             PyObject_GC_Track(self);
             return self;
@@ -64,20 +57,44 @@ public:
     }
 
     /// Takes the memory of an object that was destroyed. Requires: it came from allocate() and is not tracked.
-    void release(void* block) noexcept {
+    void release(void* object) noexcept {
 #if NBAIO_KEEPS_JOB_MEMORY
-        if (kept_ < blocks_.size()) {
-            blocks_[kept_++] = static_cast<PyObject*>(block);
+        char* place = static_cast<char*>(object) - head_size;
+        if (std::less_equal<>{}(block_, place) && std::less<>{}(place, block_ + stride_ * most)) {
+            std::memcpy(place, &free_, sizeof(free_));
+            free_ = place;
             return;
         }
 #endif
-        PyObject_GC_Del(block);
+        PyObject_GC_Del(object);
     }
 
-private:
 #if NBAIO_KEEPS_JOB_MEMORY
-    std::array<PyObject*, 1024> blocks_{};  // a full queue of the default size; 300 kB
-    std::size_t kept_ = 0;
+private:
+    static constexpr std::size_t most = 1024;  // a full queue of the default size; 250 kB
+    static constexpr std::size_t alignment = 16;
+    /// The collector's two words, and up to two more before those where 3.12 keeps a managed dictionary.
+    static constexpr std::size_t head_size = 4 * sizeof(void*);
+
+    char* take_place(const PyTypeObject* type) noexcept {
+        if (free_ != nullptr) {
+            char* place = free_;
+            std::memcpy(&free_, place, sizeof(free_));
+            return place;
+        }
+        if (block_ == nullptr) {
+            const auto size = head_size + static_cast<std::size_t>(type->tp_basicsize);
+            stride_ = (size + alignment - 1) / alignment * alignment;
+            block_ = static_cast<char*>(PyMem_RawMalloc(stride_ * most));
+            if (block_ == nullptr) return nullptr;
+        }
+        return used_ < most ? block_ + stride_ * used_++ : nullptr;
+    }
+
+    char* block_ = nullptr;
+    char* free_ = nullptr;  // the place that came free last; each begins with the address of the next
+    std::size_t stride_ = 0;
+    std::size_t used_ = 0;  // how many places were used ever
 #endif
 };
 

@@ -59,57 +59,60 @@ PyObject* resume(PyObject* self, PyObject*) noexcept;
 PyMethodDef resume_def = {"job_step", resume, METH_NOARGS, nullptr};
 
 PyObject* resume(PyObject* self, PyObject*) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool));
+    const Exclusive exclusive(as_object(job_of(self)->pool()));
     Job* job = job_of(self);
     if (!job->step_due || !is_under_way(job->entry)) return new_none();  // somebody else has made the step, or ended it
     return step_job(job) ? new_none() : nullptr;
 }
 
 bool call_soon_in_context(Job* job, PyMethodDef* callback) noexcept {
-    State* state = job->state;
-    Ref bound = Ref::own(PyCFunction_New(callback, job->self));
+    State* state = job->state();
+    Ref bound = Ref::own(PyCFunction_New(callback, job->self()));
     if (!bound) return false;
-    return static_cast<bool>(call_method_with_keyword(job->pool->loop, state->call_soon.get(),
+    return static_cast<bool>(call_method_with_keyword(job->pool()->loop, state->call_soon.get(),
                                                       state->context_keyword.get(), bound.get(), job->context));
 }
 
 /// Raises the exception inside the coroutine at its next step.
 void throw_later(Job* job, Ref exception) noexcept {
-    Ref old = Ref::own(std::exchange(job->thrown, exception.release()));
+    Ref old = Ref::own(std::exchange(job->details()->thrown, exception.release()));
     want_step(job);
 }
 
 /// Whether the job waits for what a future tells now. A callback may come late: for a wait that has ended otherwise, or for
 /// a job that was ended behind its back.
 bool is_awaited(Job* job, PyObject* future) noexcept {
-    if (!is_under_way(job->entry) || job->step_due || job->woken || job->waits_on == nullptr) return false;
-    if (future == job->waits_on) return true;
+    if (!is_under_way(job->entry) || job->step_due || job->woken || job->seen().waits_on == nullptr) return false;
+    if (future == job->seen().waits_on) return true;
     // One that stands for another may call back with that.
-    const Ref awaited = Ref::share(job->waits_on);
-    const Ref done = call_method(awaited.get(), job->state->done.get());
+    const Ref awaited = Ref::share(job->seen().waits_on);
+    const Ref done = call_method(awaited.get(), job->state()->done.get());
     if (!done) PyErr_Clear();
-    return done.get() == Py_True && job->waits_on == awaited.get();
+    return done.get() == Py_True && job->seen().waits_on == awaited.get();
 }
 
 PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
     Job* job = job_of(self);
-    const Exclusive exclusive(as_object(job->pool));
+    const Exclusive exclusive(as_object(job->pool()));
     if (!is_awaited(job, future)) return new_none();
-    State* state = job->state;
-    job->pool->producer_budget.renew();  // the loop had its turn
+    State* state = job->state();
+    job->pool()->producer_budget.renew();  // the loop had its turn
     if (job->stepping) {
         // A future that calls back from within add_done_callback: take it as if it had been done a little later.
         Ref bound = Ref::own(PyCFunction_New(&wake_up_def, self));
         if (!bound) return nullptr;
-        return call_method_with_keyword(job->pool->loop, state->call_soon.get(), state->context_keyword.get(),
+        return call_method_with_keyword(job->pool()->loop, state->call_soon.get(), state->context_keyword.get(),
                                         bound.get(), future, job->context)
             .release();
     }
     // Throw what the future failed with, as Task does: a coroutine may have yielded it without asking for the result.
     if (!call_method(future, state->result.get())) {
-        Ref old = Ref::own(std::exchange(job->thrown, take_raised().release()));
+        Ref exception = take_raised();
+        if (!is_under_way(job->entry)) return new_none();  // whatever the future has run meanwhile
+        Ref old = Ref::own(std::exchange(job->details()->thrown, exception.release()));
     }
-    if (waits_for_slot(job->pool, job->entry, job->thrown != nullptr || job->must_cancel)) {
+    if (!is_under_way(job->entry)) return new_none();
+    if (waits_for_slot(job->pool(), job->entry, job->seen().thrown != nullptr || job->must_cancel)) {
         job->woken = true;
         return new_none();
     }
@@ -120,7 +123,7 @@ PyObject* wake_up(PyObject* self, PyObject* future) noexcept {
 
 /// A RuntimeError with a message about the job (%R) and the object it yielded (%R).
 Ref complaint(const char* format, Job* job, PyObject* yielded) noexcept {
-    PyErr_Format(PyExc_RuntimeError, format, job->self, yielded);
+    PyErr_Format(PyExc_RuntimeError, format, job->self(), yielded);
     return take_raised();
 }
 
@@ -141,10 +144,10 @@ Ref loop_of(const PoolObject* pool, PyObject* future) noexcept {
 
 /// Guarantees: false with an exception set that is for the coroutine.
 bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
-    State* state = job->state;
-    Ref loop = loop_of(job->pool, future);
+    State* state = job->state();
+    Ref loop = loop_of(job->pool(), future);
     if (!loop) return false;
-    if (loop.get() != job->pool->loop) {
+    if (loop.get() != job->pool()->loop) {
         raise(complaint("Job %R got Future %R attached to a different loop", job, future));
         return false;
     }
@@ -155,12 +158,12 @@ bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
         return false;
     }
     if (PyObject_SetAttr(future, state->future_blocking.get(), Py_False) < 0) return false;
-    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self));
+    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self()));
     if (!bound) return false;
-    Ref old = Ref::own(std::exchange(job->waits_on, new_ref(future)));
+    Ref old = Ref::own(std::exchange(job->details()->waits_on, new_ref(future)));
     if (!call_method_with_keyword(future, state->add_done_callback.get(), state->context_keyword.get(), bound.get(),
                                   job->context)) {
-        Ref unheard = Ref::own(std::exchange(job->waits_on, nullptr));
+        Ref unheard = job->take(&JobDetails::waits_on);
         return false;
     }
     if (job->must_cancel) {
@@ -169,14 +172,14 @@ bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
         if (cancelled < 0) return false;
         if (cancelled == 1) job->must_cancel = false;
     }
-    if (job->waits_on == future) wait_with_slot(job->pool, job->entry, future);
+    if (job->seen().waits_on == future) wait_with_slot(job->pool(), job->entry, future);
     return true;
 }
 
 /// Does what the coroutine asked for by yielding.
 void obey(Job* job, PyObject* yielded) noexcept {
-    State* state = job->state;
-    if (yielded == job->self) return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
+    State* state = job->state();
+    if (yielded == job->self()) return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
     if (yielded == Py_None) return want_step(job);
     Ref blocking = Ref::own(PyObject_GetAttr(yielded, state->future_blocking.get()));
     if (PyType_Check(yielded)) blocking.reset();  // the class of a future has the attribute, but is none
@@ -197,22 +200,22 @@ void obey(Job* job, PyObject* yielded) noexcept {
 
 /// What the step has to throw: the error of the future it waited for, or of a bad yield, or the pending cancellation.
 Ref take_thrown(Job* job) noexcept {
-    Ref thrown = Ref::own(std::exchange(job->thrown, nullptr));
+    Ref thrown = job->take(&JobDetails::thrown);
     if (!job->must_cancel) return thrown;
     job->must_cancel = false;
-    if (thrown && PyErr_GivenExceptionMatches(thrown.get(), job->state->cancelled_error.get())) return thrown;
-    thrown = new_cancelled_error(job->state, job->cancel_message);
+    if (thrown && PyErr_GivenExceptionMatches(thrown.get(), job->state()->cancelled_error.get())) return thrown;
+    thrown = new_cancelled_error(job->state(), job->seen().cancel_message);
     return thrown ? std::move(thrown) : take_raised();
 }
 
 Step advance(Job* job, PyObject* thrown, Ref& value) noexcept {
-    if (thrown == nullptr) return send_into(job->coro, Py_None, job->state->send.get(), value);
-    return step_of(call_method(job->coro, job->state->throw_name.get(), thrown).release(), value);
+    if (thrown == nullptr) return send_into(job->coro, Py_None, job->state()->send.get(), value);
+    return step_of(call_method(job->coro, job->state()->throw_name.get(), thrown).release(), value);
 }
 
 /// Guarantees: false with the exception set again if it is for the loop's caller.
 bool end_raised(Job* job, Ref exception) noexcept {
-    if (PyErr_GivenExceptionMatches(exception.get(), job->state->cancelled_error.get())) {
+    if (PyErr_GivenExceptionMatches(exception.get(), job->state()->cancelled_error.get())) {
         Ref args = Ref::own(PyObject_GetAttrString(exception.get(), "args"));
         PyErr_Clear();
         const bool has_message = args && PyTuple_Check(args.get()) && PyTuple_GET_SIZE(args.get()) > 0;
@@ -232,7 +235,7 @@ bool end_raised(Job* job, Ref exception) noexcept {
 
 void want_step(Job* job) noexcept {
     if (job->step_due || job->entry.place == Place::ready) return;
-    PoolObject* pool = job->pool;
+    PoolObject* pool = job->pool();
     // In a pass of the pump the next pass is scheduled when this one ends, so it comes after everything that the job
     // has scheduled so far. Outside of a pass the pump may be due before that: the job gets a callback of its own.
     if (!pool->in_pass && call_soon_in_context(job, &resume_def)) {
@@ -240,7 +243,7 @@ void want_step(Job* job) noexcept {
         return;
     }
     if (PyErr_Occurred() != nullptr && !defer_interrupt()) {
-        report(pool, "could not schedule the next step of a job", job->self);
+        report(pool, "could not schedule the next step of a job", job->self());
     }
     if (!is_under_way(job->entry)) return;
     if (job->entry.place != Place::running) go_on(pool, job->entry);
@@ -249,18 +252,18 @@ void want_step(Job* job) noexcept {
 }
 
 bool stop_waiting(Job* job, PyObject* future) noexcept {
-    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self));
-    if (!bound || !call_method(future, job->state->remove_done_callback.get(), bound.get())) return false;
-    Ref waited = Ref::own(std::exchange(job->waits_on, nullptr));
+    Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self()));
+    if (!bound || !call_method(future, job->state()->remove_done_callback.get(), bound.get())) return false;
+    Ref waited = job->take(&JobDetails::waits_on);
     return true;
 }
 
 bool step_job(Job* job) noexcept {
-    Ref old_waited = Ref::own(std::exchange(job->waits_on, nullptr));
+    Ref old_waited = job->take(&JobDetails::waits_on);
     Ref thrown = take_thrown(job);
     // The job may end, and let go of its pool and loop, while they are still needed here.
-    Ref pool_alive = Ref::share(as_object(job->pool));
-    PoolObject* pool = job->pool;
+    Ref pool_alive = Ref::share(as_object(job->pool()));
+    PoolObject* pool = job->pool();
     Ref loop = Ref::share(pool->loop);
 
     if (job->entry.place != Place::running) go_on(pool, job->entry);
@@ -269,13 +272,13 @@ bool step_job(Job* job) noexcept {
     Ref value;
     Ref exception;
     Step step = Step::raised;
-    CurrentTask current(job->state, loop.get(), job->self);
+    CurrentTask current(job->state(), loop.get(), job->self());
     if (current.entered()) {
-        Executing here(pool, job->self, &job->entry);
+        Executing here(pool, job->self(), &job->entry);
         job->stepping = true;
         step = advance(job, thrown.get(), value);
         if (step == Step::raised) exception = take_raised();
-        if (!current.leave()) report(pool, "could not leave the step of a job", job->self);
+        if (!current.leave()) report(pool, "could not leave the step of a job", job->self());
         if (step == Step::yielded && is_under_way(job->entry)) obey(job, value.get());
         job->stepping = false;
     } else {
@@ -287,7 +290,7 @@ bool step_job(Job* job) noexcept {
     if (job->must_cancel) {
         // Asked to be cancelled in its very last step.
         job->must_cancel = false;
-        end_cancelled(job, job->cancel_message, Ref());
+        end_cancelled(job, job->seen().cancel_message, Ref());
     } else {
         end_with_result(job, value.get());
     }
@@ -295,7 +298,7 @@ bool step_job(Job* job) noexcept {
 }
 
 bool step_in_context(Job* job) noexcept {
-    const Ref alive = Ref::share(job->self);
+    const Ref alive = Ref::share(job->self());
     const Ref context = Ref::share(job->context);
     if (PyContext_Enter(context.get()) < 0) {
         fail_job(job);

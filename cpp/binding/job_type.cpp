@@ -5,6 +5,7 @@
 
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
+#include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
@@ -23,16 +24,26 @@ int job_init(PyObject*, PyObject*, PyObject*) noexcept {
     return -1;
 }
 
+void clear_details(Job* job) noexcept {
+    job->take(&JobDetails::waits_on).reset();
+    job->take(&JobDetails::thrown).reset();
+    job->take(&JobDetails::sink).reset();
+    job->take(&JobDetails::name).reset();
+    job->take(&JobDetails::cancel_message).reset();
+    take_slot_waiter(job->entry).reset();
+}
+
 int job_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Job* job = job_of(self);
-    Py_VISIT(as_object(job->pool));
+    Py_VISIT(as_object(job->pool()));
     Py_VISIT(job->coro);
     Py_VISIT(job->context);
-    Py_VISIT(job->waits_on);
-    Py_VISIT(job->thrown);
-    Py_VISIT(job->sink);
-    Py_VISIT(job->cancel_message);
-    Py_VISIT(job->slot_waiter);
+    const JobDetails& seen = job->seen();
+    Py_VISIT(seen.waits_on);
+    Py_VISIT(seen.thrown);
+    Py_VISIT(seen.sink);
+    Py_VISIT(seen.cancel_message);
+    Py_VISIT(seen.dealings.slot_waiter);
     PyTypeObject* base = Py_TYPE(self)->tp_base;
     if (instances_visit_their_type && !(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
     return base->tp_traverse(self, visit, arg);
@@ -42,14 +53,9 @@ int job_clear(PyObject* self) noexcept {
     Job* job = job_of(self);
     Py_CLEAR(job->coro);
     Py_CLEAR(job->context);
-    Py_CLEAR(job->waits_on);
-    Py_CLEAR(job->thrown);
-    Py_CLEAR(job->sink);
-    Py_CLEAR(job->name);
-    Py_CLEAR(job->cancel_message);
-    Py_CLEAR(job->slot_waiter);
+    clear_details(job);
     // An entry that is linked needs its pool: it is unlinked by the pool's own clear, or by finalize.
-    if (job->entry.place == Place::outside) Py_CLEAR(job->pool);
+    if (job->entry.place == Place::outside) const Ref pool = job->leave_pool();
     return Py_TYPE(self)->tp_base->tp_clear(self);
 }
 
@@ -61,17 +67,16 @@ void job_dealloc(PyObject* self) noexcept {
     const bool base_is_static = !(base->tp_flags & Py_TPFLAGS_HEAPTYPE);
     PyObject_GC_UnTrack(self);
     Job* job = job_of(self);
-    Py_CLEAR(job->pool);
+    job->leave_pool().reset();
     Py_CLEAR(job->coro);
     Py_CLEAR(job->context);
-    Py_CLEAR(job->waits_on);
-    Py_CLEAR(job->thrown);
-    Py_CLEAR(job->sink);
-    Py_CLEAR(job->name);
-    Py_CLEAR(job->cancel_message);
-    Py_CLEAR(job->slot_waiter);
-    drop_want(job->want);
-    Py_CLEAR(job->lineage);
+    if (JobDetails* details = job->details()) {
+        clear_details(job);
+        drop_want(details->dealings.want);
+        Py_CLEAR(details->dealings.lineage);
+        job->entry.loan = nullptr;
+        PyMem_Free(details);
+    }
     PyObject_GC_Track(self);  // the base's dealloc untracks
     base->tp_dealloc(self);
     if (base_is_static) Py_DECREF(type);  // a base that is a heap type does it
@@ -79,13 +84,13 @@ void job_dealloc(PyObject* self) noexcept {
 
 #if NBAIO_KEEPS_JOB_MEMORY
 /// What the base's dealloc calls last. The fields of the job are as job_dealloc has left them.
-void job_free(void* self) noexcept { job_of(static_cast<PyObject*>(self))->state->job_memory.release(self); }
+void job_free(void* self) noexcept { job_of(static_cast<PyObject*>(self))->state()->job_memory.release(self); }
 #endif
 
 // -- Methods -------------------------------------------------------------------------------------------------------
 
 PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool));
+    const Exclusive exclusive(as_object(job_of(self)->pool()));
     PyObject* message = Py_None;
     if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
     const int answer = cancel_job(job_of(self), message);
@@ -93,20 +98,20 @@ PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
 }
 
 PyObject* job_cancelling(PyObject* self, PyObject*) noexcept {
-    return PyLong_FromUnsignedLong(job_of(self)->cancels_requested);
+    return PyLong_FromUnsignedLong(job_of(self)->seen().cancels_requested);
 }
 
 PyObject* job_uncancel(PyObject* self, PyObject*) noexcept {
     Job* job = job_of(self);
-    if (job->cancels_requested > 0) {
-        --job->cancels_requested;
-        if (job->cancels_requested == 0) job->must_cancel = false;
+    if (job->seen().cancels_requested > 0) {
+        --job->details()->cancels_requested;
+        if (job->seen().cancels_requested == 0) job->must_cancel = false;
     }
-    return PyLong_FromUnsignedLong(job->cancels_requested);
+    return PyLong_FromUnsignedLong(job->seen().cancels_requested);
 }
 
 PyObject* job_add_done_callback(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool));
+    const Exclusive exclusive(as_object(job_of(self)->pool()));
     constexpr Py_ssize_t most = 4;
     const Py_ssize_t all = count + (names != nullptr ? PyTuple_GET_SIZE(names) : 0);
     if (all > most) {
@@ -117,32 +122,33 @@ PyObject* job_add_done_callback(PyObject* self, PyObject* const* args, Py_ssize_
     for (Py_ssize_t i = 0; i < all; ++i) stack[i + 2] = args[i];
     Job* job = job_of(self);
     Ref added = Ref::own(
-        vectorcall(job->state->future_add_done_callback.get(), stack + 1, static_cast<std::size_t>(count) + 1, names));
+        vectorcall(job->state()->future_add_done_callback.get(), stack + 1, static_cast<std::size_t>(count) + 1, names));
     if (added) want_slot(job);  // somebody waits for it
     return added.release();
 }
 
 PyObject* job_get_coro(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->coro); }
 
-PyObject* job_get_context(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->context); }
+PyObject* job_get_context(PyObject* self, PyObject*) noexcept {
+    const Exclusive exclusive(as_object(job_of(self)->pool()));
+    if (!own_context(job_of(self))) return nullptr;
+    return or_none(job_of(self)->context);
+}
 
 PyObject* job_get_name(PyObject* self, PyObject*) noexcept {
-    Job* job = job_of(self);
-    if (job->name == nullptr) {
-        PyObject* name = PyUnicode_FromFormat("Job-%llu", static_cast<unsigned long long>(job->number));
-        if (name == nullptr) return nullptr;
-        job->name = name;
-    }
-    return new_ref(job->name);
+    const Job* job = job_of(self);
+    PyObject* name = job->seen().name;
+    return name != nullptr ? new_ref(name)
+                           : PyUnicode_FromFormat("Job-%llu", static_cast<unsigned long long>(job->number));
 }
 
 PyObject* job_set_name(PyObject* self, PyObject* name) noexcept {
-    PyObject* text = PyObject_Str(name);
-    if (text == nullptr) return nullptr;
-    const Exclusive exclusive(self);
+    Ref text = Ref::own(PyObject_Str(name));
+    if (!text) return nullptr;
     Job* job = job_of(self);
-    PyObject* old = std::exchange(job->name, text);
-    Py_XDECREF(old);
+    const Exclusive exclusive(as_object(job->pool()));
+    if (!have_details(job)) return nullptr;
+    const Ref old = Ref::own(std::exchange(job->details()->name, text.release()));
     return new_none();
 }
 
@@ -158,11 +164,11 @@ PyObject* inspect_job(PyObject* function, PyObject* self, PyObject* args, PyObje
 }
 
 PyObject* job_get_stack(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
-    return inspect_job(job_of(self)->state->job_stack.get(), self, args, keywords);
+    return inspect_job(job_of(self)->state()->job_stack.get(), self, args, keywords);
 }
 
 PyObject* job_print_stack(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
-    return inspect_job(job_of(self)->state->print_job_stack.get(), self, args, keywords);
+    return inspect_job(job_of(self)->state()->print_job_stack.get(), self, args, keywords);
 }
 
 PyObject* job_set_result(PyObject*, PyObject*) noexcept {
@@ -184,20 +190,19 @@ PyObject* job_set_exception(PyObject*, PyObject*) noexcept {
 Ref take_cancelled_error(PyObject* self) noexcept {
     const Exclusive exclusive(self);
     Job* job = job_of(self);
-    if (job->entry.place != Place::outside || job->thrown == nullptr) return Ref();
-    return Ref::own(std::exchange(job->thrown, nullptr));
+    return job->entry.place == Place::outside ? job->take(&JobDetails::thrown) : Ref();
 }
 
 PyObject* job_result(PyObject* self, PyObject*) noexcept {
     Ref error = take_cancelled_error(self);
-    if (!error) return call(job_of(self)->state->future_result.get(), self).release();
+    if (!error) return call(job_of(self)->state()->future_result.get(), self).release();
     raise(std::move(error));
     return nullptr;
 }
 
 PyObject* job_exception(PyObject* self, PyObject*) noexcept {
     Ref error = take_cancelled_error(self);
-    if (!error) return call(job_of(self)->state->future_exception.get(), self).release();
+    if (!error) return call(job_of(self)->state()->future_exception.get(), self).release();
     raise(std::move(error));
     return nullptr;
 }
@@ -205,7 +210,7 @@ PyObject* job_exception(PyObject* self, PyObject*) noexcept {
 PyObject* job_make_cancelled_error(PyObject* self, PyObject*) noexcept {
     Ref error = take_cancelled_error(self);
     if (error) return error.release();
-    State* state = job_of(self)->state;
+    State* state = job_of(self)->state();
     if (state->future_cancelled_error) return call(state->future_cancelled_error.get(), self).release();
     return new_cancelled_error(state, nullptr).release();
 }
@@ -220,7 +225,7 @@ PyObject* job_iter(PyObject* self) noexcept {
 PyObject* job_repr(PyObject* self) noexcept {
     const int entered = Py_ReprEnter(self);
     if (entered != 0) return entered > 0 ? PyUnicode_FromString("<Job ...>") : nullptr;
-    Ref text = call(job_of(self)->state->describe_job.get(), self);
+    Ref text = call(job_of(self)->state()->describe_job.get(), self);
     Py_ReprLeave(self);
     return text.release();
 }
@@ -231,7 +236,7 @@ PyObject* job_coro_member(PyObject* self, void*) noexcept { return or_none(job_o
 
 PyObject* job_fut_waiter(PyObject* self, void*) noexcept {
     Job* job = job_of(self);
-    return or_none(is_under_way(job->entry) ? job->waits_on : nullptr);
+    return or_none(is_under_way(job->entry) ? job->seen().waits_on : nullptr);
 }
 
 PyObject* job_must_cancel(PyObject* self, void*) noexcept { return PyBool_FromLong(job_of(self)->must_cancel); }
@@ -240,15 +245,15 @@ PyObject* job_cancels_requested(PyObject* self, void*) noexcept { return job_can
 
 /// The futures of those who wait for a slot or a place of the pool, which the end of the job may give them.
 PyObject* job_successors(PyObject* self, void*) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool));
+    const Exclusive exclusive(as_object(job_of(self)->pool()));
     constexpr Py_ssize_t most = 100;
     Ref all = Ref::own(PyList_New(0));
-    PoolObject* pool = job_of(self)->pool;
+    PoolObject* pool = job_of(self)->pool();
     if (pool == nullptr) return all.release();
     for (const Place place : {Place::line, Place::queued}) {
         for (Entry* entry = pool->admission.at(place).front(); all && entry != nullptr; entry = entry->next) {
             Job* job = job_of(*entry);
-            PyObject* future = entry->place == Place::line && entry->keeps_place ? job->waits_on : job->self;
+            PyObject* future = entry->place == Place::line && entry->keeps_place ? job->seen().waits_on : job->self();
             if (future != nullptr && PyList_Append(all.get(), future) < 0) return nullptr;
             if (PyList_GET_SIZE(all.get()) == most) return all.release();
         }
@@ -256,9 +261,9 @@ PyObject* job_successors(PyObject* self, void*) noexcept {
     return all.release();
 }
 
-PyObject* job_given(PyObject* self, void*) noexcept { return or_none(job_of(self)->sink); }
+PyObject* job_given(PyObject* self, void*) noexcept { return or_none(job_of(self)->seen().sink); }
 
-PyObject* job_pool(PyObject* self, void*) noexcept { return or_none(as_object(job_of(self)->pool)); }
+PyObject* job_pool(PyObject* self, void*) noexcept { return or_none(as_object(job_of(self)->pool())); }
 
 PyObject* job_place(PyObject* self, void*) noexcept {
     switch (job_of(self)->entry.place) {
@@ -344,6 +349,7 @@ PyTypeObject* make_job_type(State* state) noexcept {
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | immutable_type, job_slots};
     Ref bases = Ref::own(PyTuple_Pack(1, state->future_type));
     if (!bases) return nullptr;
+    Job::offset.store(offset, std::memory_order_relaxed);
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.get()));
 }
 
@@ -369,23 +375,63 @@ Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     Ref self = Ref::own(state->job_memory.allocate(state->job_type));
     if (!self) return self;
     Job* job = new (job_of(self.get())) Job{};
-    job->state = state;
-    job->self = self.get();
+    job->home = reinterpret_cast<std::uintptr_t>(share(pool));
     job->entry.kind = job_entry;
-    job->entry.owner = self.get();
     if (pool->loop_offset != 0) {
         // What Future.__init__ would do, see find_loop_offset.
         *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self.get()) + pool->loop_offset) = new_ref(pool->loop);
     } else if (state->future_type->tp_init(self.get(), state->empty_tuple.get(), pool->loop_keyword) < 0) {
         return Ref();
     }
-    job->context = PyContext_CopyCurrent();
+    const ContextSnapshot::Taken taken = pool->snapshot.take(state);
+    job->context = taken.context;
+    job->shares_context = taken.is_shared;
     if (job->context == nullptr) return Ref();
+    if (sink != nullptr) {
+        if (!have_details(job)) return Ref();
+        job->details()->sink = new_ref(sink);
+    }
     job->coro = new_ref(coro);
-    job->sink = new_ref(sink);
-    job->pool = share(pool);
-    job->number = state->jobs_made.fetch_add(1, std::memory_order_relaxed) + 1;
+    constexpr std::uint64_t largest = (std::uint64_t{1} << 48) - 1;
+    job->number = (state->jobs_made.fetch_add(1, std::memory_order_relaxed) + 1) & largest;
     return self;
+}
+
+bool have_details(Job* job) noexcept {
+    if (job->entry.loan != nullptr) return true;
+    PoolObject* pool = job->pool();
+    void* memory = pool != nullptr ? std::exchange(pool->spare_details, nullptr) : nullptr;
+    if (memory == nullptr) memory = PyMem_Malloc(sizeof(JobDetails));
+    if (memory == nullptr) {
+        PyErr_NoMemory();
+        return false;
+    }
+    job->entry.loan = &(new (memory) JobDetails{})->dealings.loan;
+    return true;
+}
+
+void drop_details([[maybe_unused]] Job* job, [[maybe_unused]] PoolObject* pool) noexcept {
+#ifndef Py_GIL_DISABLED  // another thread may be looking
+    JobDetails* details = job->details();
+    if (details == nullptr || details->thrown != nullptr || details->name != nullptr || details->cancels_requested > 0) {
+        return;
+    }
+    job->entry.loan = nullptr;
+    if (pool != nullptr && pool->spare_details == nullptr) {
+        pool->spare_details = details;
+    } else {
+        PyMem_Free(details);
+    }
+#endif
+}
+
+bool own_context(Job* job) noexcept {
+    if (!job->shares_context) return true;
+    PyObject* copy = PyContext_Copy(job->context);
+    if (copy == nullptr) return false;
+    const Ref shared = Ref::own(std::exchange(job->context, copy));
+    job->shares_context = false;
+    return true;
 }
 
 }  // namespace nbaio

@@ -18,23 +18,27 @@ constexpr unsigned passes_for_tasks = 4;
 
 // -- Lending -----------------------------------------------------------------------------------------------------------
 
+void arm_breaker(PoolObject* pool) noexcept;
+
 void give_slot(PoolObject* pool, Entry& holder, Entry& borrower) noexcept {
     const Ref alive = Ref::share(object_of(borrower));
     const Ref pool_alive = Ref::share(as_object(pool));
+    if (!have_dealings(borrower)) {
+        PyErr_Clear();
+        return arm_breaker(pool);  // there may be memory later
+    }
     const Place from = borrower.place;
     if (Lineage* lineage = lineage_of(holder)) lineage->patience = passes_for_tasks;
     pool->admission.lend(holder, borrower);
-    drop_want(want_of(borrower));
+    forget_want(borrower);
     if (from == Place::line) welcome(pool, borrower);
     settle_flow(pool);
 }
 
-void arm_breaker(PoolObject* pool) noexcept;
-
 /// Lets a holder go on that waits for a slot to do so. Guarantees: as step_job.
 bool wake_holder(PoolObject* pool, Entry& holder) noexcept {
-    drop_want(want_of(holder));
-    Ref waiter = Ref::own(std::exchange(slot_waiter_of(holder), nullptr));
+    forget_want(holder);
+    Ref waiter = take_slot_waiter(holder);
     if (waiter) wake_waiter(pool, waiter.get());
     return is_turn(holder) || !job_of(holder)->woken || step_in_context(job_of(holder));
 }
@@ -177,7 +181,8 @@ void arm_breaker(PoolObject* pool) noexcept {
 
 /// Notes that work which somebody waits for needs a slot, with the nearest holder that may lend one.
 void want(PoolObject* pool, Entry& entry, Lineage* from) noexcept {
-    Want& want = want_of(entry);
+    if (!have_dealings(entry)) return report(pool, "could not note that nested work needs a slot", object_of(entry));
+    Want& want = dealings_of(entry)->want;
     Lineage* ancestor = nearest_lineage(from, pool, &entry);
     if (ancestor != nullptr && ancestor != want.of) {
         drop_want(want);
@@ -213,14 +218,14 @@ void wait_with_slot(PoolObject* pool, Entry& holder, PyObject* future) noexcept 
     settle_flow(pool);
 }
 
-void want_slot(Job* job) noexcept { want_slot_for(job, current_lineage(job->state).get()); }
+void want_slot(Job* job) noexcept { want_slot_for(job, current_lineage(job->state()).get()); }
 
 void want_slot_for(Job* job, Lineage* of_waiter) noexcept {
     if (has_begun(job->entry) || job->entry.place == Place::outside) return;
     // Who waits for it matters, and only then who submitted it.
-    if (nearest_lineage(of_waiter, job->pool, nullptr) != nullptr) return want(job->pool, job->entry, of_waiter);
-    const LineageRef of_submitter = lineage_in(job->state, job->context);
-    if (of_submitter.get() != nullptr) want(job->pool, job->entry, of_submitter.get());
+    if (nearest_lineage(of_waiter, job->pool(), nullptr) != nullptr) return want(job->pool(), job->entry, of_waiter);
+    const LineageRef of_submitter = lineage_in(job->state(), job->context);
+    if (of_submitter.get() != nullptr) want(job->pool(), job->entry, of_submitter.get());
 }
 
 void want_slot_back(PoolObject* pool, Entry& holder) noexcept {
@@ -230,7 +235,7 @@ void want_slot_back(PoolObject* pool, Entry& holder) noexcept {
 
 void reconsider(PoolObject* pool, Entry& holder) noexcept {
     Entry* last = &holder;  // who has the slot now
-    while (last->borrower != nullptr && !last->has_slot) last = last->borrower;
+    while (last->borrower() != nullptr && !last->has_slot) last = last->borrower();
     if (last->place == Place::running && waits_with_slot(*last)) {
         // Not at once: whoever waits may be only about to say for what.
         pool->admission.look_at(*last);
@@ -252,8 +257,8 @@ void look_at_holders(PoolObject* pool) noexcept {
 
 void go_on(PoolObject* pool, Entry& holder) noexcept {
     pool->admission.go_on(holder);
-    drop_want(want_of(holder));
-    Ref waiter = Ref::own(std::exchange(slot_waiter_of(holder), nullptr));
+    forget_want(holder);
+    Ref waiter = take_slot_waiter(holder);
 }
 
 bool waits_for_slot(PoolObject* pool, Entry& holder, bool urgent) noexcept {
@@ -276,7 +281,7 @@ bool settle_loans(PoolObject* pool) noexcept {
         if (slot_waiter_of(*holder) != nullptr || is_woken(*holder)) {
             if (!wake_holder(pool, *holder)) return false;
         } else {
-            drop_want(want_of(*holder));
+            forget_want(*holder);
             lend_on(pool, *holder, false);
             if (PyErr_Occurred() != nullptr) return interrupted(pool, *holder);
         }

@@ -42,6 +42,18 @@ struct Lineage {
 
 PyTypeObject* make_lineage_type(State* state) noexcept;
 
+/// What an entry has to do with nested work. One that has begun and not ended has it.
+struct Dealings {
+    Loan loan;                   // first: what an entry has a pointer to
+    Lineage* lineage = nullptr;  // its own, from its first step to its end
+    /// Owned: the future that a holder waits for until it has a slot to go on.
+    PyObject* slot_waiter = nullptr;
+    Want want{};
+};
+
+/// Null if the entry has none.
+inline Dealings* dealings_of(const Entry& entry) noexcept { return reinterpret_cast<Dealings*>(entry.loan); }
+
 /// A lineage that is owned, or null.
 struct LineageRef {
     explicit LineageRef(Lineage* owned) noexcept : object(Ref::own(reinterpret_cast<PyObject*>(owned))) {}

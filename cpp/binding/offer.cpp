@@ -89,7 +89,7 @@ bool make_way(PoolObject* pool, std::size_t count) noexcept {
         while (Entry* entry = admission.admit_next()) welcome(pool, *entry);
         while (Entry* entry = admission.at(Place::granted).front()) {
             Job* job = job_of(*entry);
-            Ref waiter = Ref::own(std::exchange(job->waits_on, nullptr));
+            Ref waiter = job->take(&JobDetails::waits_on);
             admission.confirm(*entry);
             note_accepted(pool, job);
         }

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "binding/bell.hpp"
+#include "binding/context_snapshot.hpp"
 #include "binding/python.hpp"
 #include "binding/running_loop.hpp"
 #include "binding/spare_lineage.hpp"
@@ -35,6 +36,8 @@ struct PoolObject {
     PyObject* spare_turn;    // one Turn kept for the next run()
     PyObject* handle;        // see pool_ending
     SpareLineage spare_lineage;
+    ContextSnapshot snapshot;  // of the context that jobs are submitted from
+    void* spare_details;       // memory for the details of the next job
     Executing* executing;
     unsigned long loop_thread;   // the thread of the last pass; 0: there was none
     std::uint64_t begun_before;  // see the breaker in lending.cpp

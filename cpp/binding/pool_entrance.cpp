@@ -65,15 +65,15 @@ PyObject* accept(PoolObject* pool, Ref job) noexcept {
     pool->admission.accept(entrant->entry);
     own_job(entrant);
     note_accepted(pool, entrant);
-    if (entrant->sink == nullptr) return job.release();
+    if (entrant->seen().sink == nullptr) return job.release();
     want_slot(entrant);  // the job itself is never waited for
     return new_ref(answer_of(job.get()));
 }
 
-/// The answer to a producer that must wait: its arrival.
+/// The answer to a producer that must wait: its arrival. Requires: the job has details.
 PyObject* stand_in_line(PoolObject* pool, const Ref& job, Ref waiter, Ref arrival) noexcept {
     Job* entrant = job_of(job.get());
-    entrant->waits_on = waiter.release();
+    entrant->details()->waits_on = waiter.release();
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
     pool->admission.stand_in_line(entrant->entry, true);
@@ -84,9 +84,9 @@ PyObject* stand_in_line(PoolObject* pool, const Ref& job, Ref waiter, Ref arriva
 
 /// The same for a producer that is a job of the pool: what it submits is accepted, in its own slot if there is no other,
 /// and it waits for a slot to go on; or it only rests, and goes on with the next pass. Requires: the holder can lend, and
-/// has no slot waiter.
+/// has no slot waiter; the job has details.
 PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Ref waiter, Ref arrival) noexcept {
-    slot_waiter_of(holder) = waiter.release();
+    dealings_of(holder)->slot_waiter = waiter.release();
     Entry& entry = job_of(job.get())->entry;
     if (pool->admission.welcomes()) {
         pool->admission.accept(entry);
@@ -96,7 +96,7 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Re
     }
     own_job(job_of(job.get()));
     note_accepted(pool, job_of(job.get()));
-    if (job_of(job.get())->sink != nullptr) want_slot(job_of(job.get()));
+    if (job_of(job.get())->seen().sink != nullptr) want_slot(job_of(job.get()));
     if (holder.place == Place::returning) want_slot_back(pool, holder);
     return arrival.release();
 }
@@ -120,7 +120,7 @@ PyObject* offer(PoolObject* pool, PyObject* object, Kind kind, bool block, PyObj
     if (may_come_in) return accept(pool, std::move(job));
     if (!block) return refuse_full(pool, job_of(job.get())->coro);
     Ref waiter = call_method(pool->loop, pool->state->create_future.get());
-    Ref arrival = waiter ? new_arrival(pool, job.get(), waiter.get()) : Ref();
+    Ref arrival = waiter && have_details(job_of(job.get())) ? new_arrival(pool, job.get(), waiter.get()) : Ref();
     if (!arrival || !is_still_bound(pool, loop.get())) return refuse(pool, job_of(job.get())->coro);
     Entry* holder = holder_inside(pool);
     if (holder != nullptr && Admission::can_lend(*holder) && slot_waiter_of(*holder) == nullptr) {
@@ -253,7 +253,7 @@ PyObject* pool_want(PyObject* self, PyObject* const* args, Py_ssize_t count) noe
         PyErr_SetString(PyExc_TypeError, "_native_want() takes a future, and a lineage or None");
         return nullptr;
     }
-    if (Py_TYPE(args[0]) == state->job_type && job_of(args[0])->pool == pool_of(self)) {
+    if (Py_TYPE(args[0]) == state->job_type && job_of(args[0])->pool() == pool_of(self)) {
         want_slot_for(job_of(args[0]), args[1] != Py_None ? reinterpret_cast<Lineage*>(args[1]) : nullptr);
     }
     return new_none();

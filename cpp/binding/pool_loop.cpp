@@ -4,6 +4,7 @@
 #include "binding/job.hpp"
 #include "binding/pool.hpp"
 #include "binding/turn.hpp"
+#include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
@@ -222,7 +223,7 @@ Ref objects_at(PoolObject* pool, std::initializer_list<Place> places) noexcept {
     Ref all = Ref::own(PyList_New(0));
     for (const Place place : places) {
         for (Entry* entry = pool->admission.at(place).front(); all && entry != nullptr; entry = entry->next) {
-            if (PyList_Append(all.get(), static_cast<PyObject*>(entry->owner)) < 0) all.reset();
+            if (PyList_Append(all.get(), object_of(*entry)) < 0) all.reset();
         }
     }
     return all;
@@ -250,7 +251,7 @@ PyObject* pool_is_blocked(PyObject* self, PyObject*) noexcept {
     for (Entry* entry = pool->admission.at(Place::running).front(); entry != nullptr; entry = entry->next) {
         if (entry->kind != job_entry) continue;  // a Turn is driven by a task, which is asked itself
         const Job* job = job_of(*entry);
-        if (job->waits_on == nullptr || job->step_due || job->woken) Py_RETURN_FALSE;
+        if (job->seen().waits_on == nullptr || job->step_due || job->woken) Py_RETURN_FALSE;
     }
     Py_RETURN_TRUE;
 }

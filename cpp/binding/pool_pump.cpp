@@ -4,6 +4,7 @@
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
 #include "core/watch.hpp"
+#include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
@@ -11,16 +12,21 @@ namespace {
 /// The first step, in which the job gets its lineage. Guarantees: as step_job.
 bool step_first(PoolObject* pool, Entry& entry) noexcept {
     Job* job = job_of(entry);
-    const Ref alive = Ref::share(job->self);
+    const Ref alive = Ref::share(job->self());
+    forget_want(entry);  // it has what it wanted
+    if (!have_details(job) || !own_context(job)) {
+        fail_job(job);
+        return true;
+    }
     const Ref context = Ref::share(job->context);
-    drop_want(job->want);  // it has what it wanted
     SpareLineage spare;
-    job->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &entry);
-    if (job->lineage == nullptr) {
+    Lineage* lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &entry);
+    if (lineage == nullptr) {
         // Without it, what the job waits for could not be told from what it does not.
         fail_job(job);
         return true;
     }
+    job->details()->dealings.lineage = lineage;
     const bool going_on = step_in_context(job);
     spare.keep(pool->spare_lineage, pool->state, context.get());
     return going_on;
@@ -89,6 +95,7 @@ PyObject* pump(PyObject* self, PyObject*) noexcept {
     pool->in_pass = false;
     pool->bells.ring();
     pool->spare_lineage.drop();
+    pool->snapshot.drop();
     settle_flow(pool);
     return pass == Pass::done ? new_none() : nullptr;
 }
@@ -165,12 +172,12 @@ void settle_flow(PoolObject* pool) noexcept {
 
 void welcome(PoolObject* pool, Entry& entry) noexcept {
     Job* job = job_of(entry);
-    Ref alive = Ref::share(job->self);
+    Ref alive = Ref::share(job->self());
     if (entry.place == Place::granted) {
-        Ref waiter = Ref::share(job->waits_on);
+        Ref waiter = Ref::share(job->seen().waits_on);
         if (waiter) wake_waiter(pool, waiter.get());
     } else {
-        Ref thread = Ref::own(std::exchange(job->waits_on, nullptr));
+        Ref thread = job->take(&JobDetails::waits_on);
         note_accepted(pool, job);
         if (thread) wake_waiter(pool, thread.get());
     }
@@ -212,7 +219,7 @@ void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     report_unless_closed(pool, "could not wake a caller that waits for the pool");
 }
 
-void own_job(Job* job) noexcept { Py_INCREF(job->self); }
+void own_job(Job* job) noexcept { Py_INCREF(job->self()); }
 
 void note_accepted(PoolObject* pool, Job* job) noexcept {
     job->accepted = true;
@@ -220,10 +227,10 @@ void note_accepted(PoolObject* pool, Job* job) noexcept {
 }
 
 void register_job(PoolObject* pool, Job* job) noexcept {
-    if (call(pool->state->register_task.get(), job->self)) {
+    if (call(pool->state->register_task.get(), job->self())) {
         job->registered = true;
     } else {
-        report(pool, "could not register a job", job->self);
+        report(pool, "could not register a job", job->self());
     }
 }
 

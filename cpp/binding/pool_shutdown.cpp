@@ -15,7 +15,7 @@ void refuse_waiting(PoolObject* pool, Job* job) noexcept {
     }
     // To make the exception is to run code, and the job may have left the line by it.
     if (!is_outside_door(job->entry)) return;
-    Ref held_by_pool = Ref::own(job->self);
+    Ref held_by_pool = Ref::own(job->self());
     pool->admission.withdraw(job->entry);
     refuse_job(job, exception.get());
 }
@@ -54,7 +54,7 @@ PyObject* end_taken(PyObject* self, PyObject* taken) noexcept {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken); ++i) {
         const Ref item = Ref::share(PyList_GET_ITEM(taken, i));
         Job* job = job_of(item.get());
-        if (job->pool != nullptr) end_dropped(job, nullptr);
+        if (job->pool() != nullptr) end_dropped(job, nullptr);
     }
     return new_none();
 }
@@ -108,7 +108,7 @@ PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
     if (!taken) return nullptr;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken.get()); ++i) {
         const Job* job = job_of(PyList_GET_ITEM(taken.get(), i));
-        if (job->sink_kind == SinkKind::thread && PyList_Append(futures.get(), job->sink) < 0) return nullptr;
+        if (job->sink_kind == SinkKind::thread && PyList_Append(futures.get(), job->seen().sink) < 0) return nullptr;
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken.get()); ++i) {
         pool->admission.finish(job_of(PyList_GET_ITEM(taken.get(), i))->entry, Outcome::cancelled);

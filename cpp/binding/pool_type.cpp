@@ -35,6 +35,7 @@ PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
     new (&pool->bells) Bells();
     new (&pool->running_loop) RunningLoop();
     new (&pool->spare_lineage) SpareLineage();
+    new (&pool->snapshot) ContextSnapshot();
     return self;
 }
 
@@ -49,10 +50,11 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(pool->idle_waiters);
     Py_VISIT(pool->spare_turn);
     if (const int stop = pool->spare_lineage.traverse(visit, arg)) return stop;
+    if (const int stop = pool->snapshot.traverse(visit, arg)) return stop;
     // The jobs in it, which it owns; but not the turns, which their callers own.
     const auto visit_jobs = [&](Place place) noexcept {
         for (Entry* entry = pool->admission.at(place).front(); entry != nullptr; entry = entry->next) {
-            if (entry->kind == job_entry) Py_VISIT(job_of(*entry)->self);
+            if (entry->kind == job_entry) Py_VISIT(job_of(*entry)->self());
         }
         return 0;
     };
@@ -75,6 +77,7 @@ int pool_clear(PyObject* self) noexcept {
     PoolObject* pool = pool_of(self);
     if (pool->state != nullptr) pool->running_loop.forget();
     pool->spare_lineage.drop();
+    pool->snapshot.drop();
     Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
     Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
@@ -89,6 +92,7 @@ void pool_dealloc(PyObject* self) noexcept {
     PyTypeObject* type = Py_TYPE(self);
     close_handle(pool_of(self));  // first: whoever comes through it would revive the pool
     pool_clear(self);
+    PyMem_Free(pool_of(self)->spare_details);
     type->tp_free(self);
     Py_DECREF(type);
 }

@@ -112,7 +112,7 @@ PyObject* pool_offer_from_thread(PyObject* self, PyObject* const* args, Py_ssize
     const Ref parking = new_parking();
     Ref arrival = parking ? new_arrival(pool, owner.get(), parking.get()) : Ref();
     if (!arrival || !may_still_enter(pool, loop.get())) return refuse(pool, job->coro);
-    job->waits_on = new_ref(parking.get());
+    job->details()->waits_on = new_ref(parking.get());
     pool->admission.stand_in_line(job->entry, false);
     own_job(job);
     want_slot(job);

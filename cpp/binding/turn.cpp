@@ -22,13 +22,13 @@ void clear_fields(Turn* turn) noexcept {
     Ref yielded = Ref::own(std::exchange(turn->yielded, nullptr));
     Ref job = Ref::own(std::exchange(turn->job, nullptr));
     Ref task = Ref::own(std::exchange(turn->task, nullptr));
-    Ref slot_waiter = Ref::own(std::exchange(turn->slot_waiter, nullptr));
+    Ref slot_waiter = Ref::own(std::exchange(turn->dealings.slot_waiter, nullptr));
 }
 
 /// Lets go of the part that the turn has in lending.
 void leave_family(Turn* turn) noexcept {
-    drop_want(turn->want);
-    Lineage* lineage = std::exchange(turn->lineage, nullptr);
+    drop_want(turn->dealings.want);
+    Lineage* lineage = std::exchange(turn->dealings.lineage, nullptr);
     Entry* heir = lineage != nullptr ? end_lineage(lineage) : nullptr;
     if (heir != nullptr && turn->pool != nullptr) reconsider(turn->pool, *heir);
 }
@@ -44,7 +44,8 @@ Ref new_turn(PoolObject* pool) noexcept {
     Turn* turn = turn_of(self.get());
     turn->entry = Entry{};
     turn->entry.kind = turn_entry;
-    turn->entry.owner = turn;
+    turn->dealings = Dealings{};
+    turn->entry.loan = &turn->dealings.loan;
     turn->begun = turn->woken = turn->guest = turn->delivered = turn->driven = turn->must_cancel = false;
     turn->pool = share(pool);
     return self;
@@ -79,8 +80,8 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
     const Ref pool_alive = Ref::share(as_object(pool)), context = Ref::share(turn->context);
     const bool first = !turn->begun && !turn->guest;
     SpareLineage spare;
-    if (first) turn->lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
-    if ((first && turn->lineage == nullptr) || PyContext_Enter(context.get()) < 0) {
+    if (first) turn->dealings.lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
+    if ((first && turn->dealings.lineage == nullptr) || PyContext_Enter(context.get()) < 0) {
         RaisedAside aside;
         close_coroutine(pool, turn->coro);
         end_turn(turn, Outcome::failed);
@@ -130,7 +131,7 @@ bool yield_slot_waiter(Turn* turn, Ref& value) noexcept {
         PyErr_Clear();
         return false;
     }
-    Ref woken = Ref::own(std::exchange(turn->slot_waiter, new_ref(waiter.get())));
+    Ref woken = Ref::own(std::exchange(turn->dealings.slot_waiter, new_ref(waiter.get())));
     Ref waited = Ref::own(std::exchange(turn->yielded, new_ref(waiter.get())));
     turn->woken = true;
     value = std::move(waiter);
@@ -255,7 +256,7 @@ int turn_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(turn->yielded);
     Py_VISIT(turn->job);
     Py_VISIT(turn->task);
-    Py_VISIT(turn->slot_waiter);
+    Py_VISIT(turn->dealings.slot_waiter);
     if (instances_visit_their_type) Py_VISIT(Py_TYPE(self));
     return 0;
 }

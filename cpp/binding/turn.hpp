@@ -1,6 +1,8 @@
 // Turn: what `await pool.run(...)` waits on when the job could not finish at once.
 #pragma once
 
+#include <cstddef>
+
 #include "binding/lineage.hpp"
 #include "binding/python.hpp"
 #include "binding/state.hpp"
@@ -24,9 +26,7 @@ struct Turn {
     PyObject* yielded;      // what the coroutine waits for
     PyObject* job;          // instead of these three: the queued Job
     PyObject* task;         // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
-    Lineage* lineage;       // its own, once it has begun in a slot of its own
-    PyObject* slot_waiter;  // see slot_waiter_of
-    Want want;
+    Dealings dealings;  // the lineage: once it has begun in a slot of its own
     bool begun;
     bool woken;        // what it waited for is done; it waits for a slot to go on
     bool guest;        // it uses the slot of the job that runs it
@@ -38,7 +38,9 @@ struct Turn {
 PyTypeObject* make_turn_type(State* state) noexcept;
 
 /// Requires: the entry is part of a Turn.
-inline Turn* turn_of(Entry& entry) noexcept { return static_cast<Turn*>(entry.owner); }
+inline Turn* turn_of(Entry& entry) noexcept {
+    return reinterpret_cast<Turn*>(reinterpret_cast<char*>(&entry) - offsetof(Turn, entry));
+}
 
 /// Runs a coroutine at once, in the caller's task, if the pool can_begin(), or as a guest in the slot of the job that
 /// executes. `wrap`: it is an awaitable that is not a coroutine. `rest`: gives way to the loop first.

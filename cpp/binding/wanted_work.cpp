@@ -13,10 +13,13 @@ constexpr int deepest_gathering = 8;
 
 bool is_turn(const Entry& entry) noexcept { return entry.kind == turn_entry; }
 
-PyObject* object_of(Entry& entry) noexcept { return static_cast<PyObject*>(entry.owner); }
+PyObject* object_of(Entry& entry) noexcept {
+    return is_turn(entry) ? as_object(turn_of(entry)) : job_of(entry)->self();
+}
 
 Lineage* lineage_of(Entry& holder) noexcept {
-    return is_turn(holder) ? turn_of(holder)->lineage : job_of(holder)->lineage;
+    const Dealings* dealings = dealings_of(holder);
+    return dealings != nullptr ? dealings->lineage : nullptr;
 }
 
 /// What a holder waits for; null if it executes, or gave way.
@@ -26,7 +29,7 @@ PyObject* awaited_by(Entry& holder) noexcept {
         return turn->driven || turn->yielded == Py_None ? nullptr : turn->yielded;
     }
     Job* job = job_of(holder);
-    return job->stepping ? nullptr : job->waits_on;
+    return job->stepping ? nullptr : job->seen().waits_on;
 }
 
 bool is_woken(Entry& holder) noexcept { return is_turn(holder) ? turn_of(holder)->woken : job_of(holder)->woken; }
@@ -44,7 +47,7 @@ Entry* find_in(PoolObject* pool, PyObject* future, Lineage* cursor, int depth) n
     State* state = pool->state;
     if (Py_TYPE(future) == state->job_type) {
         Job* job = job_of(future);
-        return job->pool == pool && Admission::wants_slot(job->entry) ? &job->entry : nullptr;
+        return job->pool() == pool && Admission::wants_slot(job->entry) ? &job->entry : nullptr;
     }
     const PyObject* type = as_object(Py_TYPE(future));
     const bool gathers = type == state->gathering_type.get() || type == state->new_batch_waiter.get();
@@ -77,14 +80,17 @@ Entry* find_in_gathering(PoolObject* pool, PyObject* gathering, Lineage* cursor,
 
 // -- What needs a slot among what was set going ------------------------------------------------------------------------
 
-Want& want_of(Entry& entry) noexcept { return is_turn(entry) ? turn_of(entry)->want : job_of(entry)->want; }
+void forget_want(Entry& entry) noexcept {
+    if (Dealings* dealings = dealings_of(entry)) drop_want(dealings->want);
+}
 
 namespace {
 /// The future through which somebody waits for an entry that needs a slot.
 PyObject* future_of(Entry& entry) noexcept {
     if (entry.place == Place::returning) return slot_waiter_of(entry);
     Job* job = job_of(entry);
-    return entry.keeps_place && job->waits_on != nullptr ? job->waits_on : job->self;
+    PyObject* producers = entry.keeps_place ? job->seen().waits_on : nullptr;
+    return producers != nullptr ? producers : job->self();
 }
 
 /// Whether the end of one future leads to that of another. Runs Python code. Guarantees: an exception is left set only
@@ -123,7 +129,7 @@ constexpr int most_searches = 8;
 /// Whether there is work that the holder, or those whose slot it has, have set going, and that may want a slot.
 bool has_wants(Entry& holder) noexcept {
     Entry* it = &holder;
-    for (int i = 0; i < most_lenders && it != nullptr; ++i, it = it->lender) {
+    for (int i = 0; i < most_lenders && it != nullptr; ++i, it = it->lender()) {
         const Lineage* lineage = lineage_of(*it);
         if (lineage != nullptr && lineage->first_want != nullptr) return true;
     }
@@ -139,17 +145,17 @@ Ref find_among(PoolObject* pool, const Wait& wait, Lineage* lineage, bool any, i
         PyObject* object = PyList_GET_ITEM(all.get(), i);
         Entry& entry = entry_of(pool, object);
         if (!Admission::wants_slot(entry)) {
-            if (has_begun(entry)) drop_want(want_of(entry));
+            if (has_begun(entry)) forget_want(entry);
             continue;
         }
         --searches;
         const bool leads = any || leads_to(pool, future_of(entry), wait.future);
         if (PyErr_Occurred() != nullptr || !wait.goes_on()) return Ref();
         if (leads && Admission::wants_slot(entry)) return Ref::share(object);
-        Want& want = want_of(entry);
-        if (Lineage* of = want.of) {
-            drop_want(want);
-            add_want(of, want);
+        Dealings* dealings = dealings_of(entry);
+        if (Lineage* of = dealings != nullptr ? dealings->want.of : nullptr) {
+            drop_want(dealings->want);
+            add_want(of, dealings->want);
         }
     }
     return Ref();
@@ -161,7 +167,7 @@ Ref find_among(PoolObject* pool, const Wait& wait, Lineage* lineage, bool any, i
 Ref find_wanted(PoolObject* pool, const Wait& wait, bool any) noexcept {
     int searches = most_searches;
     Entry* it = &wait.holder;
-    for (int i = 0; i < most_lenders && it != nullptr; ++i, it = it->lender) {
+    for (int i = 0; i < most_lenders && it != nullptr; ++i, it = it->lender()) {
         Lineage* lineage = lineage_of(*it);
         if (lineage == nullptr || lineage->first_want == nullptr) continue;
         const Ref alive = Ref::share(object_of(*it));
@@ -172,9 +178,16 @@ Ref find_wanted(PoolObject* pool, const Wait& wait, bool any) noexcept {
     return Ref();
 }
 
-PyObject*& slot_waiter_of(Entry& holder) noexcept {
-    if (is_turn(holder)) return turn_of(holder)->slot_waiter;
-    return job_of(holder)->slot_waiter;
+PyObject* slot_waiter_of(const Entry& holder) noexcept {
+    const Dealings* dealings = dealings_of(holder);
+    return dealings != nullptr ? dealings->slot_waiter : nullptr;
 }
+
+Ref take_slot_waiter(Entry& holder) noexcept {
+    Dealings* dealings = dealings_of(holder);
+    return dealings != nullptr ? Ref::own(std::exchange(dealings->slot_waiter, nullptr)) : Ref();
+}
+
+bool have_dealings(Entry& entry) noexcept { return is_turn(entry) || have_details(job_of(entry)); }
 
 }  // namespace nbaio

@@ -15,11 +15,16 @@ bool is_turn(const Entry& entry) noexcept;
 PyObject* object_of(Entry& entry) noexcept;
 Entry& entry_of(PoolObject* pool, PyObject* object) noexcept;
 Lineage* lineage_of(Entry& holder) noexcept;
-Want& want_of(Entry& entry) noexcept;
+/// Requires: the entry has not ended. Guarantees: it has Dealings; false with MemoryError set if there is no memory for
+/// them.
+bool have_dealings(Entry& entry) noexcept;
+/// What it wanted is not wanted any more.
+void forget_want(Entry& entry) noexcept;
 bool is_woken(Entry& holder) noexcept;
 
-/// Where a holder keeps the future that it waits for until it has a slot to go on.
-PyObject*& slot_waiter_of(Entry& holder) noexcept;
+/// The future that a holder waits for until it has a slot to go on. Null if there is none.
+PyObject* slot_waiter_of(const Entry& holder) noexcept;
+Ref take_slot_waiter(Entry& holder) noexcept;
 
 // -- Waiting ---------------------------------------------------------------------------------------------------------
 

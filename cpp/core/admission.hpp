@@ -172,7 +172,7 @@ public:
 
     /// Whether an entry has a slot while another one still has its own, see go_on().
     [[nodiscard]] static bool has_extra_slot(const Entry& entry) noexcept {
-        return entry.has_slot && entry.borrower != nullptr;
+        return entry.has_slot && entry.borrower() != nullptr;
     }
 
     /// Whether an entry needs a slot to go on or to begin.
@@ -182,7 +182,7 @@ public:
     }
 
     /// Hands the slot of an entry that waits to one that it waits for, whatever stands before that one. One in line
-    /// comes in: it is accepted, or has its place kept. Requires: can_lend(lender), wants_slot(borrower).
+    /// comes in: it is accepted, or has its place kept. Requires: can_lend(lender), wants_slot(borrower); both have a Loan.
     void lend(Entry& lender, Entry& borrower) noexcept {
         assert(can_lend(lender) && wants_slot(borrower));
         const Place from = borrower.place;
@@ -204,7 +204,7 @@ public:
     }
 
     /// Accepts an entry into the slot of the one that submits it, which then waits for a slot to go on.
-    /// Requires: can_lend(lender); the entry is outside.
+    /// Requires: can_lend(lender); the entry is outside; both have a Loan.
     void accept_on_loan(Entry& lender, Entry& entry) noexcept {
         assert(can_lend(lender) && entry.place == Place::outside);
         ++submitted_;
@@ -293,7 +293,7 @@ public:
         Entry* last = lowered ? at(Place::starting).back() : nullptr;
         while (slots_used_ > max_running_ && last != nullptr) {
             Entry& entry = *std::exchange(last, last->prev);
-            if (entry.lender != nullptr) continue;  // it has the slot of one that runs
+            if (entry.lender() != nullptr) continue;  // it has the slot of one that runs
             take_out(entry);
             entry.has_slot = false;
             --slots_used_;
@@ -377,7 +377,7 @@ private:
 
     /// Takes the slot of an entry that is going, for the one that lent it, or for the next that needs one.
     void give_up_slot(Entry& entry) noexcept {
-        Entry* lender = entry.lender;
+        Entry* lender = entry.lender();
         leave_chain(entry);
         if (!entry.has_slot) return;
         entry.has_slot = false;

@@ -25,21 +25,31 @@ inline constexpr std::size_t place_count = 10;
 /// How an accepted entry ended.
 enum class Outcome : std::uint8_t { succeeded, failed, cancelled };
 
+struct Entry;
+
+/// What an entry has to do with other entries' slots.
+struct Loan {
+    Entry* lender = nullptr;    ///< who lent its slot to this one, and gets it back
+    Entry* borrower = nullptr;  ///< who got this one's slot
+};
+
 /// The links and marks of one job, embedded in the object that owns them, so that moving a job between places never
 /// allocates. Requires: the owner takes the entry out (finish or withdraw) before it dies.
 struct Entry {
     Entry* prev = nullptr;
     Entry* next = nullptr;
+    /// Where the entry's loans are noted. The owner's; one that neither lends nor borrows needs none, so that an entry
+    /// that waits is small.
+    Loan* loan = nullptr;
     Place place = Place::outside;
     /// In line: admission only keeps a place, until the producer confirms. Otherwise it is accepted where it stands.
     bool keeps_place = false;
     bool has_slot = false;
-    Entry* lender = nullptr;    ///< who lent its slot to this one, and gets it back
-    Entry* borrower = nullptr;  ///< who got this one's slot
     /// The owner's own mark (what kind of object the entry is part of).
     std::uint8_t kind = 0;
-    /// The owner's own: the object that the entry is part of.
-    void* owner = nullptr;
+
+    [[nodiscard]] Entry* lender() const noexcept { return loan != nullptr ? loan->lender : nullptr; }
+    [[nodiscard]] Entry* borrower() const noexcept { return loan != nullptr ? loan->borrower : nullptr; }
 };
 
 }  // namespace nbaio

@@ -24,7 +24,10 @@ public:
 
     AdmissionPair(std::size_t max_running, std::size_t max_queued)
         : core_(max_running, max_queued), model_(max_running, max_queued) {
-        for (Id id = 0; id < entry_count; ++id) entries_[id].kind = static_cast<std::uint8_t>(id);
+        for (Id id = 0; id < entry_count; ++id) {
+            entries_[id].kind = static_cast<std::uint8_t>(id);
+            entries_[id].loan = &loans_[id];
+        }
     }
 
     [[nodiscard]] const NaiveAdmission& model() const { return model_; }
@@ -155,7 +158,7 @@ public:
             require(entry.place == Place::outside, "an entry outside is marked for a place inside");
             require(entry.prev == nullptr && entry.next == nullptr, "an entry outside has links");
             require(!entry.has_slot, "an entry outside has a slot");
-            require(entry.lender == nullptr && entry.borrower == nullptr, "an entry outside lends or borrows");
+            require(entry.lender() == nullptr && entry.borrower() == nullptr, "an entry outside lends or borrows");
         }
         for (const Entry& entry : entries_) compare_loans(entry);
         same("max_running()", core_.max_running(), model_.max_running);
@@ -228,8 +231,8 @@ private:
         same("has_extra_slot()", Admission::has_extra_slot(entry), model_.has_extra_slot(entry.kind));
         same("can_lend()", Admission::can_lend(entry), model_.can_lend(entry.kind));
         same("wants_slot()", Admission::wants_slot(entry), model_.wants_slot(entry.kind));
-        same_entry("lender", entry.lender, model_.lender(entry.kind));
-        same_entry("borrower", entry.borrower, model_.borrower(entry.kind));
+        same_entry("lender", entry.lender(), model_.lender(entry.kind));
+        same_entry("borrower", entry.borrower(), model_.borrower(entry.kind));
     }
 
     /// Guarantees: ends, even if the links go in a circle.
@@ -254,6 +257,7 @@ private:
     NaiveAdmission model_;
     Promises promises_;
     std::array<Entry, entry_count> entries_{};
+    std::array<Loan, entry_count> loans_{};
 };
 
 }  // namespace nbaio

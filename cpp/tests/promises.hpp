@@ -129,17 +129,17 @@ private:
     }
 
     static void loans_are_sound(const Entry& entry) {
-        require(entry.lender == nullptr || entry.lender->borrower == &entry, "a lender knows of another borrower");
-        require(entry.borrower == nullptr || entry.borrower->lender == &entry, "a borrower knows of another lender");
+        require(entry.lender() == nullptr || entry.lender()->borrower() == &entry, "a lender knows of another borrower");
+        require(entry.borrower() == nullptr || entry.borrower()->lender() == &entry, "a borrower knows of another lender");
         const bool waits = entry.place == Place::lending || entry.place == Place::returning;
-        require(!waits || entry.borrower != nullptr, "an entry waits for a slot that nobody has");
-        require(waits || entry.borrower == nullptr || may_have_extra_slot(entry),
+        require(!waits || entry.borrower() != nullptr, "an entry waits for a slot that nobody has");
+        require(waits || entry.borrower() == nullptr || may_have_extra_slot(entry),
                 "one that has not begun, or has no slot, has lent its own");
         const Entry* last = &entry;
-        for (std::size_t left = most; last->borrower != nullptr; last = last->borrower) {
+        for (std::size_t left = most; last->borrower() != nullptr; last = last->borrower()) {
             require(--left > 0, "those who lend go in a circle");
         }
-        const bool takes_part = entry.lender != nullptr || entry.borrower != nullptr;
+        const bool takes_part = entry.lender() != nullptr || entry.borrower() != nullptr;
         require(!takes_part || last->has_slot, "nobody has the slot that was lent");
     }
 
@@ -173,7 +173,7 @@ private:
         for (std::size_t place = 0; place < place_count; ++place) {
             for (const Entry* entry = now.at(static_cast<Place>(place)).front(); entry != nullptr;
                  entry = entry->next) {
-                if (entry->has_slot && entry->borrower != nullptr) ++extra;
+                if (entry->has_slot && entry->borrower() != nullptr) ++extra;
             }
         }
         require(extra <= extra_slots_ + goes_on_, "an entry has an extra slot, and did not go on without its own");

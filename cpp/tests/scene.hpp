@@ -29,9 +29,9 @@ inline std::string names(const List& list) {
 /// else, or there is no end.
 inline std::string chain_from(const Entry& first) {
     std::string chain;
-    for (const Entry* entry = &first; entry != nullptr; entry = entry->borrower) {
-        if (entry->borrower != nullptr && entry->borrower->lender != entry) return "broken";
-        if (entry->borrower == &first) return "broken";
+    for (const Entry* entry = &first; entry != nullptr; entry = entry->borrower()) {
+        if (entry->borrower() != nullptr && entry->borrower()->lender() != entry) return "broken";
+        if (entry->borrower() == &first) return "broken";
         chain.push_back(static_cast<char>(entry->kind));
     }
     return chain;
@@ -41,12 +41,16 @@ inline std::string chain_from(const Entry& first) {
 class Names {
 public:
     Names() noexcept {
-        for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].kind = static_cast<std::uint8_t>('a' + i);
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            entries_[i].kind = static_cast<std::uint8_t>('a' + i);
+            entries_[i].loan = &loans_[i];
+        }
     }
     Entry& operator[](char name) { return entries_.at(static_cast<std::size_t>(name - 'a')); }
 
 private:
     std::array<Entry, 10> entries_{};
+    std::array<Loan, 10> loans_{};
 };
 
 /// Example:

@@ -155,7 +155,7 @@ private:
         Entry* entry = anyone_at(Place::granted);
         if (entry == nullptr) return false;
         if (pair_->model().at(Place::granted).front() != entry->kind) ++seen_.confirmed_out_of_turn;
-        if (entry->lender != nullptr) ++seen_.confirmed_on_loan;
+        if (entry->lender() != nullptr) ++seen_.confirmed_on_loan;
         pair_->confirm(*entry);
         return true;
     }
@@ -165,7 +165,7 @@ private:
         Entry* entry = anyone_at(place);
         if (entry == nullptr) return false;
         ++seen_.withdrawn_from.at(index_of(place));
-        if (entry->lender != nullptr) ++seen_.withdrawn_on_loan;
+        if (entry->lender() != nullptr) ++seen_.withdrawn_on_loan;
         if (repays_extra_slot(*entry)) ++seen_.extra_vanished_before_begin;
         pair_->withdraw(*entry);
         return true;
@@ -176,7 +176,7 @@ private:
         Entry* entry = anyone_at(place);
         if (entry == nullptr) return false;
         ++seen_.unaccepted_from.at(index_of(place));
-        if (entry->lender != nullptr) ++seen_.unaccepted_on_loan;
+        if (entry->lender() != nullptr) ++seen_.unaccepted_on_loan;
         if (repays_extra_slot(*entry)) ++seen_.extra_vanished_before_begin;
         pair_->unaccept(*entry);
         return true;
@@ -212,7 +212,7 @@ private:
         Entry* lender = anyone_of(lenders());
         Entry* entry = anyone_at(Place::outside);
         if (lender == nullptr || entry == nullptr) return false;
-        if (lender->lender != nullptr) ++seen_.accepted_on_loan_by_borrower;
+        if (lender->lender() != nullptr) ++seen_.accepted_on_loan_by_borrower;
         pair_->accept_on_loan(*lender, *entry);
         return true;
     }
@@ -223,7 +223,7 @@ private:
         Entry* entry = anyone_at(place);
         if (pick(2) == 0) {  // two in one chain, for once
             const Entry* with_extra = anyone_with_extra_slot();
-            if (with_extra != nullptr && with_extra->lender != nullptr) entry = with_extra->lender;
+            if (with_extra != nullptr && with_extra->lender() != nullptr) entry = with_extra->lender();
         }
         if (entry == nullptr || entry->place == Place::ready || is_guest(*entry)) return false;
         ++seen_.gone_on_from.at(index_of(entry->place));
@@ -283,7 +283,7 @@ private:
 
     /// Whether an entry has the slot of one that goes on with an extra one.
     static bool repays_extra_slot(const Entry& entry) {
-        return entry.has_slot && entry.borrower == nullptr && entry.lender != nullptr && entry.lender->has_slot;
+        return entry.has_slot && entry.borrower() == nullptr && entry.lender() != nullptr && entry.lender()->has_slot;
     }
 
     bool finish() {
@@ -295,14 +295,14 @@ private:
         const NaiveAdmission& model = pair_->model();
         const bool over = model.slots_used() > model.max_running;
         if (is_guest(*entry)) ++seen_.finished_guests;
-        if (entry->lender != nullptr && entry->borrower != nullptr) ++seen_.claims_passed_on;
-        if (entry->lender == nullptr && entry->borrower != nullptr) ++seen_.finished_below_own_slot;
-        if (entry->lender != nullptr && !entry->lender->has_slot && entry->has_slot && over) ++seen_.repaid_above_limit;
+        if (entry->lender() != nullptr && entry->borrower() != nullptr) ++seen_.claims_passed_on;
+        if (entry->lender() == nullptr && entry->borrower() != nullptr) ++seen_.finished_below_own_slot;
+        if (entry->lender() != nullptr && !entry->lender()->has_slot && entry->has_slot && over) ++seen_.repaid_above_limit;
         if (repays_extra_slot(*entry)) ++seen_.extra_vanished;
-        if (entry->has_slot && entry->borrower != nullptr && entry->lender != nullptr) {
-            ++(entry->lender->has_slot ? seen_.extra_above_extra : seen_.extra_passed_on);
+        if (entry->has_slot && entry->borrower() != nullptr && entry->lender() != nullptr) {
+            ++(entry->lender()->has_slot ? seen_.extra_above_extra : seen_.extra_passed_on);
         }
-        if (entry->lender == nullptr && entry->has_slot && over) ++seen_.overdrafts_released;
+        if (entry->lender() == nullptr && entry->has_slot && over) ++seen_.overdrafts_released;
         ++seen_.finished_at.at(index_of(entry->place));
         ++seen_.outcomes.at(index_of(outcome));
         pair_->finish(*entry, outcome);

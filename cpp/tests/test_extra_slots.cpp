@@ -83,7 +83,7 @@ TEST_SUITE("extra slots") {
         Loan scene;
         scene.go_on('a');
         scene.finish("a");
-        CHECK(scene['b'].lender == nullptr);
+        CHECK(scene['b'].lender() == nullptr);
         CHECK(scene.admission.slots_used() == 1);
         CHECK(scene.in(Place::queued) == "c");
         scene.finish("b");
@@ -233,7 +233,7 @@ TEST_SUITE("write a loan off") {
         CHECK(Admission::can_lend(scene['a']));
         CHECK_FALSE(Admission::has_extra_slot(scene['a']));
         CHECK(scene.chain('a') == "a");
-        CHECK(scene['b'].lender == nullptr);
+        CHECK(scene['b'].lender() == nullptr);
         CHECK(scene['b'].has_slot);
         CHECK(scene.admission.slots_used() == 2);
         scene.finish("b");
@@ -268,7 +268,7 @@ TEST_SUITE("write a loan off") {
         scene.admission.write_off_loan(scene['b']);
         CHECK(scene.chain('a') == "ab");
         CHECK(scene.chain('c') == "c");
-        CHECK(scene['c'].lender == nullptr);
+        CHECK(scene['c'].lender() == nullptr);
         scene.finish("b");
         CHECK(scene.in(Place::repaid) == "a");
         CHECK(scene.admission.slots_used() == 2);
@@ -297,7 +297,7 @@ TEST_SUITE("want a slot back") {
         scene.admission.want_back(scene['a']);
         CHECK(scene.in(Place::repaid) == "a");
         CHECK(scene.chain('a') == "a");
-        CHECK(scene['c'].lender == nullptr);
+        CHECK(scene['c'].lender() == nullptr);
         CHECK(scene.admission.slots_used() == 2);
         scene.finish("c");
         CHECK(scene.admission.slots_used() == 1);
@@ -320,7 +320,7 @@ TEST_SUITE("want a slot back") {
         SUBCASE("a producer withdraws") { scene.admission.withdraw(scene['f']); }
         SUBCASE("it fits into the queue") { scene.admission.set_max_queued(2); }
         CHECK(scene.in(Place::repaid) == "a");
-        CHECK(scene['d'].lender == nullptr);
+        CHECK(scene['d'].lender() == nullptr);
     }
 
     TEST_CASE("the producer comes into the slot kept for it while a lender wants one") {

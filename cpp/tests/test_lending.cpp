@@ -191,7 +191,7 @@ TEST_SUITE("lend") {
         scene.run("");
         scene.lend('b', 'a');
         CHECK(scene.chain('b') == "ba");
-        CHECK(scene['b'].lender == nullptr);
+        CHECK(scene['b'].lender() == nullptr);
         CHECK(scene.in(Place::repaid) == "a");
         scene.finish("a");
         CHECK(scene.in(Place::repaid) == "b");

@@ -101,8 +101,8 @@ TEST_SUITE("lenders that end") {
         scene.accept("bc");
         scene.lend('a', 'b');
         scene.finish("a");
-        CHECK(scene['a'].borrower == nullptr);
-        CHECK(scene['b'].lender == nullptr);
+        CHECK(scene['a'].borrower() == nullptr);
+        CHECK(scene['b'].lender() == nullptr);
         CHECK(scene['b'].has_slot);
         CHECK(scene.in(Place::queued) == "c");
         CHECK(scene.admission.slots_used() == 1);

@@ -1,0 +1,24 @@
+#include "binding/context_snapshot.hpp"
+
+namespace nbaio {
+namespace {
+
+/// The variables are an immutable mapping: where two contexts have the same, they are equal. See find_variables_offset.
+PyObject* variables_of(PyObject* context, Py_ssize_t offset) noexcept {
+    return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(context) + offset);
+}
+
+}  // namespace
+
+ContextSnapshot::Taken ContextSnapshot::take(const State* state) noexcept {
+    const Py_ssize_t offset = state->context_variables_offset;
+    if (offset == 0) return {PyContext_CopyCurrent(), false};
+    PyObject* current = PyThreadState_Get()->context;  // null: nothing was ever set in this thread
+    if (current != nullptr && context_ && variables_of(current, offset) == variables_of(context_.get(), offset)) {
+        return {new_ref(context_.get()), true};
+    }
+    context_ = Ref::own(PyContext_CopyCurrent());
+    return {new_ref(context_.get()), true};
+}
+
+}  // namespace nbaio
