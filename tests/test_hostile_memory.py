@@ -218,6 +218,7 @@ def once(start):
     check_books(pool)
 
 
+gc.disable()  # what one loop has lost is collected between two, not while the next one has no memory
 for start in range(1, 180):
     once(start)
     if start % 20 == 0:
