@@ -152,6 +152,9 @@ bool step_in_context(Job* job) noexcept;
 /// Lets the job have its next step once the loop's other callbacks had their turn.
 void want_step(Job* job) noexcept;
 
+/// To be called when a pass is over: no task of the loop is current then.
+void forget_current_task(PoolObject* pool, PyObject* loop) noexcept;
+
 /// Has a job no longer wait for a future. Guarantees: false with an exception set.
 bool stop_waiting(Job* job, PyObject* future) noexcept;
 

@@ -11,8 +11,8 @@ namespace {
 /// Makes the job asyncio's current task. Whoever was current is put back afterwards: steps may nest.
 class CurrentTask {
 public:
-    CurrentTask(State* state, PyObject* loop, PyObject* task) noexcept
-        : state_(state), loop_(loop), entered_(swap(task, before_)) {}
+    CurrentTask(PoolObject* pool, PyObject* loop, PyObject* task) noexcept
+        : pool_(pool), loop_(loop), entered_(swap(task, before_)) {}
     CurrentTask(const CurrentTask&) = delete;
     CurrentTask& operator=(const CurrentTask&) = delete;
     ~CurrentTask() = default;
@@ -26,23 +26,26 @@ public:
     }
 
 private:
-#if PY_VERSION_HEX >= 0x030C0000
+#if NBAIO_HAS_TASK_DICT
+    // _enter_task and _leave_task would refuse to nest, and this costs half of them and of _swap_current_task. Null: there
+    // is no current task. In a pass of the pump, None stands for that, so that the dictionary does not have to make room
+    // for each job.
     bool swap(PyObject* task, Ref& before) noexcept {
-        before = call(state_->swap_current_task.get(), loop_, task);
-        return static_cast<bool>(before);
+        PyObject* tasks = pool_->state->current_tasks.get();
+        PyObject* found = PyDict_GetItemWithError(tasks, loop_);
+        if (found == nullptr && PyErr_Occurred() != nullptr) return false;
+        if (found != Py_None) before = Ref::share(found);
+        if (task == nullptr && !pool_->in_pass) return found == nullptr || PyDict_DelItem(tasks, loop_) == 0;
+        return PyDict_SetItem(tasks, loop_, task != nullptr ? task : Py_None) == 0;
     }
 #else
-    // _enter_task and _leave_task would refuse to nest, and cost twice as much. Null: there is no current task.
     bool swap(PyObject* task, Ref& before) noexcept {
-        PyObject* tasks = state_->current_tasks.get();
-        before = Ref::share(PyDict_GetItemWithError(tasks, loop_));
-        if (!before && PyErr_Occurred() != nullptr) return false;
-        if (task != nullptr) return PyDict_SetItem(tasks, loop_, task) == 0;
-        return !before || PyDict_DelItem(tasks, loop_) == 0;
+        before = call(pool_->state->swap_current_task.get(), loop_, task);
+        return static_cast<bool>(before);
     }
 #endif
 
-    State* state_;
+    PoolObject* pool_;
     PyObject* loop_;
     Ref before_;
     bool entered_;
@@ -251,6 +254,15 @@ void want_step(Job* job) noexcept {
     settle_flow(pool);
 }
 
+void forget_current_task([[maybe_unused]] PoolObject* pool, [[maybe_unused]] PyObject* loop) noexcept {
+#if NBAIO_HAS_TASK_DICT
+    RaisedAside aside;
+    PyObject* tasks = pool->state->current_tasks.get();
+    if (PyDict_GetItemWithError(tasks, loop) == Py_None && PyDict_DelItem(tasks, loop) == 0) return;
+    PyErr_Clear();
+#endif
+}
+
 bool stop_waiting(Job* job, PyObject* future) noexcept {
     Ref bound = Ref::own(PyCFunction_New(&wake_up_def, job->self()));
     if (!bound || !call_method(future, job->state()->remove_done_callback.get(), bound.get())) return false;
@@ -272,7 +284,7 @@ bool step_job(Job* job) noexcept {
     Ref value;
     Ref exception;
     Step step = Step::raised;
-    CurrentTask current(job->state(), loop.get(), job->self());
+    CurrentTask current(pool, loop.get(), job->self());
     if (current.entered()) {
         Executing here(pool, job->self(), &job->entry);
         job->stepping = true;

@@ -90,7 +90,9 @@ PyObject* pump(PyObject* self, PyObject*) noexcept {
     pool->producer_budget.renew();
     pool->pass_budget.renew();
     pool->in_pass = true;
+    const Ref loop = Ref::share(pool->loop);
     const Pass pass = make_pass(pool);
+    forget_current_task(pool, loop.get());
     if (pass == Pass::moved) return new_none();
     pool->in_pass = false;
     pool->bells.ring();

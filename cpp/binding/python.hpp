@@ -13,6 +13,13 @@
 #error "nb_aiopool needs CPython 3.8 or newer"
 #endif
 
+/// Whether asyncio has a dictionary of loops and their current tasks.
+#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+#define NBAIO_HAS_TASK_DICT 1
+#else
+#define NBAIO_HAS_TASK_DICT 0
+#endif
+
 namespace nbaio {
 
 /// An owned reference, or null. Null usually means that a Python exception is set.

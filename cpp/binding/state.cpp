@@ -76,10 +76,10 @@ bool load_asyncio(State& s) noexcept {
            import_into(s.get_running_loop, "_asyncio", "_get_running_loop") &&
            import_into(s.register_task, "_asyncio", "_register_task") &&
            import_into(s.unregister_task, "_asyncio", "_unregister_task") &&
-#if PY_VERSION_HEX >= 0x030C0000
-           import_into(s.swap_current_task, "_asyncio", "_swap_current_task") &&
-#else
+#if NBAIO_HAS_TASK_DICT
            import_into(s.current_tasks, "_asyncio", "_current_tasks") &&
+#else
+           import_into(s.swap_current_task, "_asyncio", "_swap_current_task") &&
 #endif
            import_into(s.gathering_type, "asyncio.tasks", "_GatheringFuture") &&
            import_into(s.current_task, "asyncio", "current_task") &&

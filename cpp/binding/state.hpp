@@ -37,8 +37,8 @@ struct State {
     Ref task_type;
     Ref get_running_loop;
     Ref current_task;
-    Ref swap_current_task;  // 3.12 and later; null before
-    Ref current_tasks;      // before 3.12: asyncio's dictionary of loops and their current tasks
+    Ref current_tasks;      // asyncio's dictionary of loops and their current tasks; null where there is none
+    Ref swap_current_task;  // null where there is that dictionary
     Ref register_task;
     Ref unregister_task;
     Ref cancelled_error;

@@ -93,7 +93,7 @@ class NbAioPool(_core.Pool):
             4
         """
         handle = self._native_offer(coro, block, future)
-        return await handle if isinstance(handle, _Arrival) else handle
+        return await handle if type(handle) is _Arrival else handle  # half the price of isinstance()
 
     async def run(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
