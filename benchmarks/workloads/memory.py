@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import gc
 import time
@@ -25,14 +26,18 @@ async def clean(argument: str) -> str:
 
 
 class Curve:
-    """The resident memory over the run."""
+    """The resident memory over the run. Kept in arrays: small objects would hold the arenas that they are made in."""
 
     def __init__(self) -> None:
-        self.points: List[Tuple[float, float]] = []
+        self._seconds, self._sizes = array.array("d"), array.array("d")
         self._begin = time.perf_counter()
 
     def note(self) -> None:
-        self.points.append((time.perf_counter() - self._begin, resident.resident() / MEGABYTE))
+        self._seconds.append(time.perf_counter() - self._begin)
+        self._sizes.append(resident.resident() / MEGABYTE)
+
+    def points(self) -> List[Tuple[float, float]]:
+        return list(zip(self._seconds, self._sizes))
 
     async def watch(self) -> None:
         """Note it now and then, for those who have drawn all arguments long before the last job is done."""
@@ -72,8 +77,8 @@ def million(rival: Rival, count: int, run: Run) -> Outcome:
         curve.note()
         left = await settled() - before
         curve.note()
-        peak = resident.most_resident(max(size for _, size in curve.points) * MEGABYTE)
-        return {"peak": peak / MEGABYTE, "left": left / MEGABYTE, "series": curve.points}
+        peak = resident.most_resident(max(size for _, size in curve.points()) * MEGABYTE)
+        return {"peak": peak / MEGABYTE, "left": left / MEGABYTE, "series": curve.points()}
 
     result: Outcome = run(scenario())
     return result

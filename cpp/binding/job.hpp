@@ -26,9 +26,10 @@ struct JobDetails {
     Dealings dealings;  // first: what an entry has a pointer to
     /// Before the job is accepted: the future that its producer waits for. Once it runs: the future that it waits for.
     PyObject* waits_on = nullptr;
-    PyObject* thrown = nullptr;  // what the next step throws into the coroutine; in the end, the error it was cancelled with
-    PyObject* sink = nullptr;    // what gets the outcome as well, see SinkKind
-    PyObject* name = nullptr;    // null: made of the number
+    PyObject* thrown =
+        nullptr;  // what the next step throws into the coroutine; in the end, the error it was cancelled with
+    PyObject* sink = nullptr;  // what gets the outcome as well, see SinkKind
+    PyObject* name = nullptr;  // null: made of the number
     PyObject* cancel_message = nullptr;
     std::uint32_t cancels_requested = 0;
 };
@@ -84,7 +85,7 @@ struct Job {
         return entry.loan != nullptr ? *details() : none;
     }
     /// Takes what is in a field of the details, if there are any.
-    [[nodiscard]] Ref take(PyObject* JobDetails::*field) noexcept {
+    [[nodiscard]] Ref take(PyObject* JobDetails::* field) noexcept {
         return entry.loan != nullptr ? Ref::own(std::exchange(details()->*field, nullptr)) : Ref();
     }
 

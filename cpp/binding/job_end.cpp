@@ -22,7 +22,8 @@ Ref detach(Job* job, Outcome outcome) noexcept {
 void unregister(Job* job) noexcept {
     if (!job->registered) return;
     job->registered = false;
-    if (!call(job->state()->unregister_task.get(), job->self())) report(job->pool(), "could not unregister a job", job->self());
+    if (!call(job->state()->unregister_task.get(), job->self()))
+        report(job->pool(), "could not unregister a job", job->self());
 }
 
 /// Future.cancel, under Job's own.

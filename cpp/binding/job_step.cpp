@@ -12,36 +12,43 @@ namespace {
 class CurrentTask {
 public:
     CurrentTask(PoolObject* pool, PyObject* loop, PyObject* task) noexcept
-        : pool_(pool), loop_(loop), entered_(swap(task, before_)) {}
+        : pool_(pool), loop_(loop), entered_(enter(task)) {}
     CurrentTask(const CurrentTask&) = delete;
     CurrentTask& operator=(const CurrentTask&) = delete;
     ~CurrentTask() = default;
 
     [[nodiscard]] bool entered() const noexcept { return entered_; }
 
+#if NBAIO_HAS_TASK_DICT
+    // _enter_task and _leave_task would refuse to nest, and this costs half of them and of _swap_current_task. In a pass of
+    // the pump, None stands for no task, so that the dictionary does not have to make room for each job.
+
     /// Guarantees: false with an exception set.
     bool leave() noexcept {
-        Ref job;
-        return swap(before_.get(), job);
+        PyObject* tasks = pool_->state->current_tasks.get();
+        if (before_ || pool_->in_pass) return PyDict_SetItem(tasks, loop_, before_ ? before_.get() : Py_None) == 0;
+        if (PyDict_GetItemWithError(tasks, loop_) == nullptr) return PyErr_Occurred() == nullptr;
+        return PyDict_DelItem(tasks, loop_) == 0;
     }
 
 private:
-#if NBAIO_HAS_TASK_DICT
-    // _enter_task and _leave_task would refuse to nest, and this costs half of them and of _swap_current_task. Null: there
-    // is no current task. In a pass of the pump, None stands for that, so that the dictionary does not have to make room
-    // for each job.
-    bool swap(PyObject* task, Ref& before) noexcept {
+    bool enter(PyObject* task) noexcept {
         PyObject* tasks = pool_->state->current_tasks.get();
         PyObject* found = PyDict_GetItemWithError(tasks, loop_);
         if (found == nullptr && PyErr_Occurred() != nullptr) return false;
-        if (found != Py_None) before = Ref::share(found);
-        if (task == nullptr && !pool_->in_pass) return found == nullptr || PyDict_DelItem(tasks, loop_) == 0;
-        return PyDict_SetItem(tasks, loop_, task != nullptr ? task : Py_None) == 0;
+        if (found != Py_None) before_ = Ref::share(found);
+        return PyDict_SetItem(tasks, loop_, task) == 0;
     }
 #else
-    bool swap(PyObject* task, Ref& before) noexcept {
-        before = call(pool_->state->swap_current_task.get(), loop_, task);
-        return static_cast<bool>(before);
+    /// Guarantees: false with an exception set.
+    bool leave() noexcept {
+        return static_cast<bool>(call(pool_->state->swap_current_task.get(), loop_, before_.get()));
+    }
+
+private:
+    bool enter(PyObject* task) noexcept {
+        before_ = call(pool_->state->swap_current_task.get(), loop_, task);
+        return static_cast<bool>(before_);
     }
 #endif
 

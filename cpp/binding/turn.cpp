@@ -80,7 +80,8 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
     const Ref pool_alive = Ref::share(as_object(pool)), context = Ref::share(turn->context);
     const bool first = !turn->begun && !turn->guest;
     SpareLineage spare;
-    if (first) turn->dealings.lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
+    if (first)
+        turn->dealings.lineage = spare.begin(pool->spare_lineage, pool->state, pool, context.get(), &turn->entry);
     if ((first && turn->dealings.lineage == nullptr) || PyContext_Enter(context.get()) < 0) {
         RaisedAside aside;
         close_coroutine(pool, turn->coro);

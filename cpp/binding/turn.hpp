@@ -23,9 +23,9 @@ struct Turn {
     PoolObject* pool;  // owned; null when ended
     PyObject* coro;
     PyObject* context;
-    PyObject* yielded;      // what the coroutine waits for
-    PyObject* job;          // instead of these three: the queued Job
-    PyObject* task;         // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
+    PyObject* yielded;  // what the coroutine waits for
+    PyObject* job;      // instead of these three: the queued Job
+    PyObject* task;     // 3.12 and later: the caller's task, to tell it from tasks that start eagerly inside it
     Dealings dealings;  // the lineage: once it has begun in a slot of its own
     bool begun;
     bool woken;        // what it waited for is done; it waits for a slot to go on

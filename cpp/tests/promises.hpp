@@ -129,8 +129,10 @@ private:
     }
 
     static void loans_are_sound(const Entry& entry) {
-        require(entry.lender() == nullptr || entry.lender()->borrower() == &entry, "a lender knows of another borrower");
-        require(entry.borrower() == nullptr || entry.borrower()->lender() == &entry, "a borrower knows of another lender");
+        require(entry.lender() == nullptr || entry.lender()->borrower() == &entry,
+                "a lender knows of another borrower");
+        require(entry.borrower() == nullptr || entry.borrower()->lender() == &entry,
+                "a borrower knows of another lender");
         const bool waits = entry.place == Place::lending || entry.place == Place::returning;
         require(!waits || entry.borrower() != nullptr, "an entry waits for a slot that nobody has");
         require(waits || entry.borrower() == nullptr || may_have_extra_slot(entry),

@@ -297,7 +297,8 @@ private:
         if (is_guest(*entry)) ++seen_.finished_guests;
         if (entry->lender() != nullptr && entry->borrower() != nullptr) ++seen_.claims_passed_on;
         if (entry->lender() == nullptr && entry->borrower() != nullptr) ++seen_.finished_below_own_slot;
-        if (entry->lender() != nullptr && !entry->lender()->has_slot && entry->has_slot && over) ++seen_.repaid_above_limit;
+        if (entry->lender() != nullptr && !entry->lender()->has_slot && entry->has_slot && over)
+            ++seen_.repaid_above_limit;
         if (repays_extra_slot(*entry)) ++seen_.extra_vanished;
         if (entry->has_slot && entry->borrower() != nullptr && entry->lender() != nullptr) {
             ++(entry->lender()->has_slot ? seen_.extra_above_extra : seen_.extra_passed_on);

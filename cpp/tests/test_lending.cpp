@@ -1,6 +1,7 @@
 // Lending: an entry that waits for other entries gives them its slot, and gets it back.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <string>
 
 #include "core/admission.hpp"
@@ -10,6 +11,25 @@ namespace nbaio {
 namespace {
 
 TEST_SUITE("who lends and who borrows") {
+    TEST_CASE("an entry that neither lends nor borrows needs no place for its loans") {
+        Admission admission(1, 2);
+        std::array<Entry, 3> entries;
+        for (Entry& entry : entries) admission.accept(entry);
+        CHECK(admission.start_next() == &entries[0]);
+        admission.give_way(entries[0]);
+        admission.set_max_running(2);
+        admission.set_max_running(1);
+        admission.unaccept(entries[2]);
+        CHECK(admission.resume_next() == &entries[0]);
+        CHECK_FALSE(Admission::has_extra_slot(entries[0]));
+        admission.finish(entries[0], Outcome::succeeded);
+        CHECK(admission.start_next() == &entries[1]);
+        admission.finish(entries[1], Outcome::failed);
+        CHECK(admission.idle());
+        CHECK(entries[1].lender() == nullptr);
+        CHECK(entries[1].borrower() == nullptr);
+    }
+
     TEST_CASE("an entry can lend while it has begun, has a slot and has not given way") {
         Scene scene(4, 1);
         scene.run("abcd");
