@@ -38,8 +38,9 @@ Py_ssize_t find_variables_offset(State* state) noexcept {
          at += word_size) {
         PyObject* shared = variables_of(context.get(), at);
         if (shared == nullptr || shared != variables_of(copy.get(), at)) continue;
-        if (found != 0 || std::strcmp(Py_TYPE(shared)->tp_name, "hamt") != 0) return 0;
+        if (std::strcmp(Py_TYPE(shared)->tp_name, "hamt") != 0) return 0;
         found = at;
+        break;  // what comes behind need not be a pointer, and may be the same by chance
     }
     if (found != 0) {
         std::swap(variables_of(context.get(), found), variables_of(other.get(), found));
