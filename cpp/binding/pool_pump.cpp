@@ -3,8 +3,8 @@
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/pool.hpp"
-#include "core/watch.hpp"
 #include "binding/wanted_work.hpp"
+#include "core/watch.hpp"
 
 namespace nbaio {
 namespace {
