@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from .schedule import Schedule
 
 
+Calls = Union[Iterable[Tuple[Any, Any]], AsyncIterable[Tuple[Any, Any]]]
+"""What submit_many takes: pairs of arguments and keyword arguments."""
+
+
 async def submit_one(
     links: Links, schedule: Schedule, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> TaskHandle:
@@ -42,11 +46,7 @@ async def submit_one(
     return TaskHandle(links, id_, owner)
 
 
-async def submit_all(
-    links: Links,
-    schedule: Schedule,
-    calls: Union[Iterable[Tuple[Any, Any]], AsyncIterable[Tuple[Any, Any]]],
-) -> List[TaskHandle]:
+async def submit_all(links: Links, schedule: Schedule, calls: Calls) -> List[TaskHandle]:
     """See AioTask.submit_many."""
     bulk = _Bulk(links, schedule)
     try:

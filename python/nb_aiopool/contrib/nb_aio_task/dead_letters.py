@@ -1,13 +1,16 @@
-"""Looking at dead letters, giving them another chance, deleting them. Nothing here decodes a payload."""
+"""Looking at dead letters, giving them another chance, deleting them. Only `letter_of` decodes a payload."""
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from . import trailer
 from .broker import Broker, Submission
 from .errors import BadPayload
-from .records import Burial, Records
+from .records import Burial, DeadLetter, Records
+
+if TYPE_CHECKING:
+    from .codec import Codec
 
 _AT_ONCE = 100
 
@@ -62,6 +65,15 @@ async def delete(broker: Broker, names: Sequence[str]) -> int:
     return deleted
 
 
-def body_of(burial: Burial) -> bytes:
-    """The payload of a dead letter without its counts."""
-    return trailer.split(burial.payload).body
+def letter_of(burial: Burial, codec: Codec) -> DeadLetter:
+    """What users get of it: with the arguments, if the record is to be trusted and they can be decoded."""
+    args = kwargs = None
+    if burial.died_at:
+        try:
+            call = codec.decode(trailer.split(burial.payload).body)
+            args, kwargs = call.args, call.kwargs
+        except BadPayload:
+            pass
+    return DeadLetter(
+        burial.name, args, kwargs, burial.error, burial.deliveries, burial.died_at, burial.payload
+    )

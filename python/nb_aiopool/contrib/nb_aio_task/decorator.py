@@ -29,19 +29,13 @@ def aio_task(
     """
     Make an async function a task with a queue in Redis.
 
-        @aio_task("mails", max_concurrency=100, redis_url="redis://localhost:6379/0")
-        async def send(address, text): ...
-
-        await send.submit("a@example.org", "hello")     # any process
-        await send.consume()                            # as many worker processes as the work needs
-
+    - `queue_name`: one queue for one function: a call in it does not say which function it is for.
     - `max_concurrency`: how many run at a time in each worker; `max_queue_size` bounds how far a worker reads ahead.
     - `redis_url`: `redis://`, `rediss://` (TLS), `unix://`, with the options of redis-py; or `memory://` for a queue
       inside the process.
     - `use_pickle`: False writes arguments and results as JSON.
     - `max_retries`, `retry_delay`: a task that raises runs again after `retry_delay * 2**n` seconds (times 0.5 to
-    1.5), and
-      is a dead letter when it has raised `max_retries + 1` times.
+      1.5), and is a dead letter when it has raised `max_retries + 1` times.
     - `timeout`: seconds after which an attempt is cancelled, and has failed.
     - `lease`: seconds after which the tasks of a worker that was killed start again on another one.
     - `max_deliveries`: how often a task may bring down its worker before it is a dead letter.
@@ -49,6 +43,19 @@ def aio_task(
     - `sign_key`: payloads are signed with it, and refused if they are not.
 
     Raises TypeError or ValueError for an option that makes no sense, and TypeError for a function that is not async.
+
+    Examples:
+        >>> @aio_task("mails", max_concurrency=100, redis_url="memory://", result_ttl=60)
+        ... async def send(address, text):
+        ...     return f"{text} to {address}"
+        >>> async def main():
+        ...     worker = asyncio.create_task(send.consume())  # as many worker processes as the work needs
+        ...     handle = await send.submit("ann@example.org", "hello")  # any process
+        ...     print(await handle.result())
+        ...     await send.stop()
+        ...     await worker
+        >>> asyncio.run(main())
+        hello to ann@example.org
     """
     checked_queue_name(queue_name)
 
@@ -78,6 +85,20 @@ async def batch_consume(tasks: Iterable[AioTask[Any]], timeout: float = 5) -> No
 
     Guarantees: if one of them fails (e.g. its Redis refuses the password), the others are stopped, and the error is
     raised.
+
+    Examples:
+        >>> @aio_task("packing", redis_url="memory://")
+        ... async def pack(order):
+        ...     await ship.submit(f"parcel {order}")
+        >>> @aio_task("shipping", redis_url="memory://")
+        ... async def ship(parcel):
+        ...     print(parcel)
+        ...     await asyncio.gather(pack.stop(), ship.stop())
+        >>> async def main():
+        ...     await pack.submit(42)
+        ...     await batch_consume([pack, ship])
+        >>> asyncio.run(main())
+        parcel 42
     """
     pending = {asyncio.ensure_future(task.consume(timeout)) for task in tasks}
     interrupted: Optional[BaseException] = None

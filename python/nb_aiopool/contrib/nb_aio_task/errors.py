@@ -4,7 +4,13 @@ from __future__ import annotations
 
 
 class QueueError(RuntimeError):
-    """The root of what the task queue raises by itself."""
+    """
+    The root of what the task queue raises by itself.
+
+    Examples:
+        >>> [error.__name__ for error in (TaskFailed, ResultUnavailable, Outage) if issubclass(error, QueueError)]
+        ['TaskFailed', 'ResultUnavailable', 'Outage']
+    """
 
 
 class TaskFailed(QueueError):
@@ -13,6 +19,22 @@ class TaskFailed(QueueError):
 
     Guarantees: `id` names the task, `error` is the last line of what went wrong ("ValueError: no such user"), and
     `traceback` the traceback of the worker's side as text, empty if the task never ran. `str()` shows all of it.
+
+    Examples:
+        >>> @aio_task("numbers", redis_url="memory://", result_ttl=60)
+        ... async def read(text):
+        ...     return int(text)
+        >>> async def main():
+        ...     worker = asyncio.create_task(read.consume())
+        ...     handle = await read.submit("seven")
+        ...     try:
+        ...         await handle.result()
+        ...     except TaskFailed as failed:
+        ...         print(failed.id == handle.id, failed.error)
+        ...     await read.stop()
+        ...     await worker
+        >>> asyncio.run(main())
+        True ValueError: invalid literal for int() with base 10: 'seven'
     """
 
     def __init__(self, id: str, error: str, traceback: str = "") -> None:  # noqa: A002 -- as in handle.id
@@ -27,11 +49,35 @@ class TaskFailed(QueueError):
 
 
 class ResultUnavailable(QueueError):
-    """No result can come any more: it has expired, or the task was cleared or taken by a consumer that stores none."""
+    """
+    No result can come any more: it has expired, or the task was cleared or taken by a consumer that stores none.
+
+    Examples:
+        >>> @aio_task("cleared", redis_url="memory://", result_ttl=60)
+        ... async def add(x, y):
+        ...     return x + y
+        >>> async def main():
+        ...     handle = await add.submit(1, 2)
+        ...     await add.clear_queue()
+        ...     try:
+        ...         await handle.result()
+        ...     except ResultUnavailable:
+        ...         return "it was cleared"
+        >>> asyncio.run(main())
+        'it was cleared'
+    """
 
 
 class BadPayload(QueueError):
-    """A payload is no task: it cannot be decoded, or its signature is missing or wrong."""
+    """
+    A payload is no task: it cannot be decoded, or its signature is missing or wrong.
+
+    A worker makes it a dead letter; `handle.result()` raises it for a result that is forged or cannot be read.
+
+    Examples:
+        >>> issubclass(BadPayload, QueueError)
+        True
+    """
 
 
 class Outage(QueueError):
@@ -40,8 +86,23 @@ class Outage(QueueError):
 
     Submitting, consuming and waiting for results go on when it can; `stats()` and the like raise this after some
     seconds.
+
+    Examples:
+        >>> async def waiting(task):
+        ...     try:
+        ...         return (await task.stats()).queued
+        ...     except Outage:
+        ...         return "nobody knows"
+        >>> asyncio.run(waiting(aio_task("free", redis_url="memory://")(asyncio.sleep)))
+        0
     """
 
 
 class BrokerError(QueueError):
-    """The broker has refused a call for good, e.g. a wrong password: trying again would not help."""
+    """
+    The broker has refused a call for good, e.g. a wrong password: trying again would not help.
+
+    Examples:
+        >>> issubclass(BrokerError, QueueError) and not issubclass(BrokerError, Outage)
+        True
+    """

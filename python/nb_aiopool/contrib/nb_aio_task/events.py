@@ -28,6 +28,11 @@ class TaskEvent:
     "retried" (`delay` until the next attempt), "dead" (with `error`), "redelivered" (`count`: how often it was
     given to a worker that died), "recovered" (the tasks of a worker whose lease had run out were handed back; `id`
     is the worker's name) and "lease lost" (this worker's own: `count` tasks were taken from it).
+
+    Examples:
+        >>> event = TaskEvent("succeeded", "mails", "order-42", seconds=0.5)
+        >>> event.kind, event.queue, event.id, event.seconds, event.error
+        ('succeeded', 'mails', 'order-42', 0.5, None)
     """
 
     kind: str
@@ -52,6 +57,20 @@ def on_event(hook: Hook) -> Callable[[], None]:
 
     Requires: it is quick and does not block: it is called by workers' event loops, and by the thread that keeps leases.
     Guarantees: what it raises is logged, and harms no task.
+
+    Examples:
+        >>> @aio_task("counted", redis_url="memory://")
+        ... async def add(x, y):
+        ...     await add.stop()
+        >>> async def main():
+        ...     seen = []
+        ...     stop_counting = on_event(lambda event: seen.append(event.kind))
+        ...     await add.submit(1, 2)
+        ...     await add.consume()
+        ...     stop_counting()
+        ...     return seen
+        >>> asyncio.run(main())
+        ['submitted', 'started', 'succeeded']
     """
     given: Any = hook
     if not callable(given):

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
 
 class TaskHandle:
-    """A submitted task. `id` is its name: the one given by `options(id=...)`, or one made for it."""
+    """
+    A submitted task. `id` is its name: the one given by `options(id=...)`, or one made for it.
+
+    Examples:
+        >>> @aio_task("orders", redis_url="memory://")
+        ... async def ship(order): ...
+        >>> async def main():
+        ...     handle = await ship.options(id="order-42").submit(42)
+        ...     print(handle.id, await handle.status())
+        ...     await ship.clear_queue()
+        >>> asyncio.run(main())
+        order-42 queued
+    """
 
     __slots__ = ("_links", "_token", "id")
 
@@ -31,6 +43,19 @@ class TaskHandle:
         Requires: the task was defined with `result_ttl`, and its result has not expired.
         Raises TaskFailed with the worker's traceback if the task is a dead letter, asyncio.TimeoutError after `timeout`
         seconds (the task goes on), and ResultUnavailable if no result can come any more.
+
+        Examples:
+            >>> @aio_task("sums", redis_url="memory://", result_ttl=60)
+            ... async def add(x, y):
+            ...     return x + y
+            >>> async def main():
+            ...     worker = asyncio.create_task(add.consume())
+            ...     handle = await add.submit(1, 2)
+            ...     print(await handle.result(timeout=10))
+            ...     await add.stop()
+            ...     await worker
+            >>> asyncio.run(main())
+            3
         """
         if not self._links.definition.options.result_ttl:
             raise QueueError(
@@ -46,6 +71,18 @@ class TaskHandle:
         """
         Where the task is: "queued", "delayed" (also between two attempts), "running" (fetched by a worker), "done",
         "dead", or "unknown": done without result_ttl, or its result has expired, or it was cleared.
+
+        Examples:
+            >>> @aio_task("placed", redis_url="memory://")
+            ... async def add(x, y): ...
+            >>> async def main():
+            ...     soon, later = await add.submit(1, 2), await add.options(delay=60).submit(3, 4)
+            ...     print(await soon.status(), await later.status())
+            ...     await add.clear_queue()
+            ...     print(await soon.status())
+            >>> asyncio.run(main())
+            queued delayed
+            unknown
         """
         link = self._links.here()
         for _ in range(2):  # it may move on from where it is looked for last to where it was looked for first

@@ -30,6 +30,11 @@ class DeadLetter(NamedTuple):
     cannot be decoded, or must not be because its signature is wrong; `payload` holds the raw bytes in any case.
     `deliveries` is how often it was given to a worker (hand-backs and retries do not count), `died_at` a time as
     `time.time()` gives it.
+
+    Examples:
+        >>> letter = DeadLetter("order-42", (42,), {}, "ValueError: no such order", 1, 1_700_000_000.0, b"...")
+        >>> letter.id, letter.args, letter.error
+        ('order-42', (42,), 'ValueError: no such order')
     """
 
     id: str

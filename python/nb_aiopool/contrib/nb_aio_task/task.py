@@ -9,46 +9,36 @@ import logging
 from typing import (
     TYPE_CHECKING,
     Any,
-    AsyncIterable,
     Awaitable,
     Callable,
     Generic,
-    Iterable,
     List,
     Optional,
-    Tuple,
     TypeVar,
     Union,
 )
 from weakref import WeakKeyDictionary
 
 from . import dead_letters
-from .broker import Counts
+from .bound import BoundTask
 from .brokers import broker_for
-from .calls import submit_all, submit_one
+from .calls import Calls, submit_all, submit_one
 from .definition import define
-from .errors import BadPayload
 from .link import Links
 from .options import Options, check_seconds, checked, checked_queue_name
-from .records import Burial, DeadLetter
 from .schedule import Schedule
+from .stats import QueueStats
 from .worker import Worker
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from .handle import TaskHandle
+    from .records import DeadLetter
 
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
 
 _T = TypeVar("_T")
-Calls = Union[Iterable[Tuple[Any, Any]], AsyncIterable[Tuple[Any, Any]]]
-
-
-class QueueStats(Counts):
-    """`queued` in the list, `running` or read ahead by workers, `delayed` (also between two attempts), `dead`."""
-
-    __slots__ = ()
 
 
 class AioTask(Generic[_T]):
@@ -57,6 +47,15 @@ class AioTask(Generic[_T]):
 
     Calling it runs the function here and now; `submit` puts the call into the queue; `consume` runs what is there.
     One object serves several event loops, one after another and at the same time.
+
+    Examples:
+        >>> @aio_task("doubles", redis_url="memory://")
+        ... async def double(x):
+        ...     return x * 2
+        >>> double
+        <AioTask double on nb_aio_task:doubles>
+        >>> asyncio.run(double(21))
+        42
     """
 
     def __init__(  # noqa: PLR0917 -- the order is nb_aiopool 1.0's
@@ -120,7 +119,18 @@ class AioTask(Generic[_T]):
         return await self.func(*args, **kwargs)
 
     async def submit(self, *args: Any, **kwargs: Any) -> TaskHandle:
-        """Queue a call. Returns once the broker has it, however long that takes."""
+        """
+        Queue a call. Returns once the broker has it, however long that takes.
+
+        Cancelled, it may or may not have queued the call; with an `id` it can be submitted again in any case.
+
+        Examples:
+            >>> @aio_task("submitted", redis_url="memory://")
+            ... async def add(x, y=0): ...
+            >>> handle = asyncio.run(add.submit(1, y=2))
+            >>> asyncio.run(handle.status())
+            'queued'
+        """
         return await submit_one(self._links, Schedule(), args, kwargs)
 
     async def submit_many(self, calls: Calls) -> List[TaskHandle]:
@@ -130,6 +140,16 @@ class AioTask(Generic[_T]):
 
         Draws from it a chunk at a time, one round trip for each. If the iterable raises or holds something else, what
         came before is queued.
+
+        Examples:
+            >>> @aio_task("bulk", redis_url="memory://")
+            ... async def add(x, y=0): ...
+            >>> async def main():
+            ...     handles = await add.submit_many(((n,), {"y": n}) for n in range(1000))
+            ...     print(len(handles), await add.get_queue_size())
+            ...     await add.clear_queue()
+            >>> asyncio.run(main())
+            1000 1000
         """
         return await submit_all(self._links, Schedule(), calls)
 
@@ -145,6 +165,16 @@ class AioTask(Generic[_T]):
 
         `delay` seconds from now, or `at` a time (without a time zone: local time). While a task with this `id` is
         queued, delayed or running, another is not queued; the handle is that of the first.
+
+        Examples:
+            >>> @aio_task("reminders", redis_url="memory://")
+            ... async def remind(text): ...
+            >>> async def main():
+            ...     for _ in range(2):
+            ...         await remind.options(delay=60, id="tea").submit("the tea is ready")
+            ...     return (await remind.stats()).delayed
+            >>> asyncio.run(main())
+            1
         """
         return BoundTask(self._links, Schedule.checked(delay, at, id))
 
@@ -155,6 +185,17 @@ class AioTask(Generic[_T]):
         Both end it in the same way: nothing more is fetched, what has not started goes back to the front of the queue,
         and what runs is waited for. Cancelled for a second time, it cancels what runs and hands that back as well.
         `timeout` is how long one blocking read of the empty queue takes.
+
+        Examples:
+            >>> @aio_task("consumed", redis_url="memory://")
+            ... async def greet(name):
+            ...     print("hello", name)
+            ...     await greet.stop()  # only so that this example ends
+            >>> async def main():
+            ...     await greet.submit("Ann")
+            ...     await greet.consume()
+            >>> asyncio.run(main())
+            hello Ann
         """
         await self._consume(timeout=timeout)
 
@@ -180,7 +221,21 @@ class AioTask(Generic[_T]):
             logger.info("%s: stopped consuming", self.queue_name)
 
     async def stop(self) -> None:
-        """End every `consume()` of this task in this process. Returns at once: what runs goes on until it has ended."""
+        """
+        End every `consume()` of this task in this process. Returns at once: what runs goes on until it has ended.
+
+        Examples:
+            >>> @aio_task("stopped", redis_url="memory://")
+            ... async def work(): ...
+            >>> async def main():
+            ...     worker = asyncio.create_task(work.consume())
+            ...     await asyncio.sleep(0)
+            ...     await work.stop()
+            ...     await worker
+            ...     return "ended"
+            >>> asyncio.run(main())
+            'ended'
+        """
         here = asyncio.get_running_loop()
         for loop, worker in list(self._workers.items()):
             if loop is here:
@@ -189,75 +244,127 @@ class AioTask(Generic[_T]):
                 loop.call_soon_threadsafe(worker.stop)
 
     async def get_queue_size(self) -> int:
-        """How many calls are in the list: not those that are delayed, running or dead."""
+        """
+        How many calls are in the list: not those that are delayed, running or dead.
+
+        Examples:
+            >>> @aio_task("sized", redis_url="memory://")
+            ... async def work(n): ...
+            >>> handles = asyncio.run(work.submit_many(((n,), {}) for n in range(3)))
+            >>> asyncio.run(work.get_queue_size())
+            3
+        """
         link = self._links.here()
         return await link.ask(link.broker.size)
 
     async def clear_queue(self) -> None:
-        """Drop the calls in the list and the delayed ones, and free their ids. What runs goes on."""
+        """
+        Drop the calls in the list and the delayed ones, and free their ids. What runs goes on.
+
+        Examples:
+            >>> @aio_task("dropped", redis_url="memory://")
+            ... async def work(): ...
+            >>> handle = asyncio.run(work.submit())
+            >>> asyncio.run(work.clear_queue())
+            >>> asyncio.run(work.get_queue_size())
+            0
+        """
         link = self._links.here()
         await link.ask(link.broker.clear)
 
     async def stats(self) -> QueueStats:
-        """How many tasks are where; what a worker has read ahead counts as running."""
+        """
+        How many tasks are where; what a worker has read ahead counts as running.
+
+        Examples:
+            >>> @aio_task("watched", redis_url="memory://")
+            ... async def work(): ...
+            >>> async def main():
+            ...     await work.submit()
+            ...     await work.options(delay=60).submit()
+            ...     return await work.stats()
+            >>> asyncio.run(main())
+            QueueStats(queued=1, running=0, delayed=1, dead=0)
+        """
         link = self._links.here()
         return QueueStats(*await link.ask(link.broker.counts))
 
     async def dead_letters(self, limit: int = 100) -> List[DeadLetter]:
-        """Up to `limit` of the dead letters, the oldest of them first."""
+        """
+        Up to `limit` of the dead letters, the oldest of them first.
+
+        Examples:
+            >>> @aio_task("divisions", redis_url="memory://")
+            ... async def divide(x, y):
+            ...     await divide.stop()
+            ...     return x / y
+            >>> async def main():
+            ...     await divide.submit(1, 0)
+            ...     await divide.consume()
+            ...     [letter] = await divide.dead_letters()
+            ...     print(letter.args, letter.error.splitlines()[-1])
+            ...     await divide.delete_dead()
+            >>> asyncio.run(main())
+            (1, 0) ZeroDivisionError: division by zero
+        """
         link, records = self._links.here(), self.definition.records
         burials = await link.ask(lambda: dead_letters.burials(link.broker, records, limit, check=True))
-        return [self._letter(burial) for burial in burials]
+        return [dead_letters.letter_of(burial, self.definition.codec) for burial in burials]
 
     async def retry_dead(self, *ids: str) -> int:
         """
         Queue these dead letters again, at the back and with their counts at zero; without ids, all. Returns how many.
 
         A dead letter whose id has been taken by another living task stays where it is.
+
+        Examples:
+            >>> @aio_task("second chances", redis_url="memory://")
+            ... async def divide(x, y):
+            ...     await divide.stop()
+            ...     return x / y
+            >>> async def main():
+            ...     await divide.submit(1, 0)
+            ...     await divide.consume()
+            ...     print(await divide.retry_dead(), await divide.get_queue_size())
+            ...     await divide.clear_queue()
+            >>> asyncio.run(main())
+            1 1
         """
         link, records = self._links.here(), self.definition.records
         return await link.ask(lambda: dead_letters.retry(link.broker, records, ids, check=True))
 
     async def delete_dead(self, *ids: str) -> int:
-        """Delete these dead letters; without ids, all. Returns how many."""
+        """
+        Delete these dead letters; without ids, all. Returns how many.
+
+        Examples:
+            >>> @aio_task("given up", redis_url="memory://")
+            ... async def divide(x, y):
+            ...     await divide.stop()
+            ...     return x / y
+            >>> async def main():
+            ...     await divide.submit(1, 0)
+            ...     await divide.consume()
+            ...     print(await divide.delete_dead("no such id"), await divide.delete_dead())
+            >>> asyncio.run(main())
+            0 1
+        """
         link = self._links.here()
         return await link.ask(lambda: dead_letters.delete(link.broker, ids))
 
     async def close(self) -> None:
-        """Stop consuming, and give up the connections of this event loop. The task may be used again."""
+        """
+        Stop consuming, and give up the connections of this event loop. The task may be used again.
+
+        Examples:
+            >>> @aio_task("closed", redis_url="memory://")
+            ... async def work(): ...
+            >>> async def main():
+            ...     handle = await work.submit()
+            ...     await work.close()
+            ...     return await handle.status()
+            >>> asyncio.run(main())
+            'queued'
+        """
         await self.stop()
         await self._links.close_here()
-
-    def _letter(self, burial: Burial) -> DeadLetter:
-        args = kwargs = None
-        if burial.died_at:
-            try:
-                call = self.definition.codec.decode(dead_letters.body_of(burial))
-                args, kwargs = call.args, call.kwargs
-            except BadPayload:
-                pass
-        return DeadLetter(
-            burial.name, args, kwargs, burial.error, burial.deliveries, burial.died_at, burial.payload
-        )
-
-
-class BoundTask:
-    """A task with the way in which it is to be submitted; see AioTask.options."""
-
-    __slots__ = ("_links", "_schedule")
-
-    def __init__(self, links: Links, schedule: Schedule) -> None:
-        self._links = links
-        self._schedule = schedule
-
-    async def submit(self, *args: Any, **kwargs: Any) -> TaskHandle:
-        """As AioTask.submit."""
-        return await submit_one(self._links, self._schedule, args, kwargs)
-
-    async def submit_many(self, calls: Calls) -> List[TaskHandle]:
-        """As AioTask.submit_many; not with an `id`, which only one of them could have."""
-        if self._schedule.id:
-            raise ValueError(
-                "options(id=...) names one task: submit() it, or leave out the id for submit_many()"
-            )
-        return await submit_all(self._links, self._schedule, calls)
