@@ -16,6 +16,7 @@ FENCE = re.compile(r"^```(\w*)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SNIPPET = re.compile(r'^--8<-- "([^":]+)"$', re.MULTILINE)
 PART = re.compile(r'^--8<-- "([^":]+):(\w+)"$', re.MULTILINE)
 OUTPUT = "# -> "
+LOGGED = "# logs: "
 
 
 class Block(NamedTuple):
@@ -31,28 +32,14 @@ def chinese_of(page: str) -> str:
     return page[: -len(".md")] + ".zh.md"
 
 
-def pages_of_docs() -> List[str]:
-    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
-
-
-def drafts() -> List[str]:
-    """The pages that the site does not show yet: their programs run, and nothing else is asked of them."""
-    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    found = re.search(r"^draft_docs: \|\n((?:  .+\n)+)", site, re.MULTILINE)
-    folders = ["docs" + line.strip() for line in found[1].splitlines()] if found else []
-    return [page for page in pages_of_docs() if any(page.startswith(folder) for folder in folders)]
-
-
 def english_pages() -> List[str]:
-    hidden = drafts()
-    found = [page for page in pages_of_docs() if page not in hidden]
-    return ["README.md", *(page for page in found if not page.endswith(".zh.md"))]
+    found = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")]
+    return ["README.md", *sorted(page for page in found if not page.endswith(".zh.md"))]
 
 
 def chinese_pages() -> List[str]:
-    hidden = drafts()
-    found = [page for page in pages_of_docs() if page not in hidden]
-    return ["README.zh.md", *(page for page in found if page.endswith(".zh.md"))]
+    found = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.zh.md")]
+    return ["README.zh.md", *sorted(found)]
 
 
 def text_of(page: str) -> str:
@@ -92,13 +79,17 @@ def expected_output(source: str) -> List[str]:
     return [text[len(OUTPUT) :] for _, _, text in comments(source) if text.startswith(OUTPUT)]
 
 
+def expected_log(source: str) -> List[str]:
+    return [text[len(LOGGED) :] for _, _, text in comments(source) if text.startswith(LOGGED)]
+
+
 def without_remarks(block: Block) -> str:
     """The source without comments, except those that tell the output: what both languages have in common."""
     if block.language != "python" or SNIPPET.search(block.source):
         return block.source
     lines = block.source.split("\n")
     for row, column, text in comments(block.source):
-        if not text.startswith(OUTPUT):
+        if not text.startswith((OUTPUT, LOGGED)):
             lines[row] = lines[row][:column].rstrip()
     return "\n".join(lines)
 

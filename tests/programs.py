@@ -18,7 +18,7 @@ COMPLETE = os.environ.get("NB_AIOPOOL_COMPLETE") == "1"
 
 
 # What others deprecate in one another is none of our business; what is left unclosed or never awaited is.
-OTHERS = {"crawler.py", "progress.py", "redis_consumer.py", "webapp.py"}
+OTHERS = {"crawler.py", "progress.py", "redis_consumer.py", "task_queue.py", "webapp.py"}
 
 
 def command(name: str, *arguments: str) -> List[str]:

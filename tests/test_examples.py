@@ -136,6 +136,29 @@ def test_messages_are_taken_from_redis_only_as_there_is_room(redis_url: str) -> 
     assert found and 1 <= int(found[1]) <= 5 + 1 + 1
 
 
+@pytest.mark.parametrize("where", ["memory", "redis"])
+def test_tasks_are_retried_chained_and_end_as_dead_letters(
+    where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = request.getfixturevalue("redis_url") if where == "redis" else "memory://"
+    monkeypatch.setenv("NB_AIO_TASK_URL", url)
+    done = run("task_queue.py", "--orders", "30")
+    assert done.stdout.splitlines() == [
+        # The last one, which nothing helps, has used up its three retries.
+        "29 of 30 orders charged, %d in all, 5 retries" % sum(range(1, 30)),
+        "29 mails sent",
+        "dead: (30, -1) ValueError: order 30 has the price -1",
+    ]
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.startswith("example-orders: charge failed for good: ValueError: ")
+
+
+def test_tasks_wait_in_redis_for_a_later_worker(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NB_AIO_TASK_URL", redis_url)
+    assert lines_of("task_queue.py", "--submit", "--orders", "7") == ["7 orders are waiting"]
+    assert lines_of("task_queue.py", "--submit", "--orders", "2") == ["9 orders are waiting"]
+
+
 @pytest.mark.parametrize("kind", ["plain", "tqdm", "rich"])
 def test_batch_jobs_show_a_live_bar(kind: str) -> None:
     if kind != "plain":

@@ -1,7 +1,8 @@
 """Every code block of every page works as printed, and the two languages say the same.
 
-A Python block is a program of its own; its comments ``# -> text`` are the lines that it prints, in order. One with a
-title ``test_*.py`` is a file for pytest. One that begins with the comment ``# Python 3.11+`` or ``# Unix`` needs that.
+A Python block is a program of its own; its comments ``# -> text`` are the lines that it prints, in order, and each
+comment ``# logs: text`` is in a log record with a traceback, the only thing that may be on stderr. One with a title
+``test_*.py`` is a file for pytest. One that begins with the comment ``# Python 3.11+`` or ``# Unix`` needs that.
 The Chinese page has the same programs, but for remarks, so each program runs once.
 """
 
@@ -17,6 +18,7 @@ import pytest
 
 from commands import check_line, run_python
 from pages import (
+    LOGGED,
     ROOT,
     SNIPPET,
     Block,
@@ -24,8 +26,8 @@ from pages import (
     blocks_of,
     chinese_of,
     chinese_pages,
-    drafts,
     english_pages,
+    expected_log,
     expected_output,
     names,
     prose_of,
@@ -37,13 +39,12 @@ from programs import imported, need
 
 ENGLISH = english_pages()
 PAGES = [*ENGLISH, *chinese_pages()]
-DRAFTS = drafts()
 
 
 def blocks(language: str) -> List[Block]:
     """Each program once: in both languages it is the same."""
     found: Dict[str, Block] = {}
-    for page in [*PAGES, *(DRAFTS if language == "python" else [])]:
+    for page in PAGES:
         for block in blocks_of(page):
             if block.language == language:
                 found.setdefault(without_remarks(block), block)
@@ -76,9 +77,13 @@ def test_a_python_block_prints_what_its_comments_say(block: Block, script: Any) 
     expected = expected_output(block.source)
     assert expected, "the block shows no output"
     skip_if_it_cannot_run(block)
-    # A draft may still log what a page would have to show.
-    done = script(block.source, check=block.name.split(":")[0] not in DRAFTS)
+    logged = expected_log(block.source)
+    done = script(block.source, check=not logged)
     assert (done.returncode, done.stdout.splitlines()) == (0, expected), done.stderr
+    assert done.stderr.count("Traceback (most recent call last)") == len(logged)
+    # A traceback shows the line that raises, and with it the comment.
+    said = "\n".join(line for line in done.stderr.splitlines() if LOGGED not in line)
+    assert all(text in said for text in logged), said
 
 
 @pytest.mark.parametrize("block", programs(titled=True), ids=name_of)
