@@ -101,8 +101,10 @@ for requirement in map(Requirement, metadata.requires("nb_aiopool")):
     marker = requirement.marker
     if marker and not marker.evaluate({"extra": ""}) and marker.evaluate({"extra": "examples"}):
         print(requirement.name + str(requirement.specifier))'
-    local -a packages missing=()
-    mapfile -t packages < <("$venv_python" -c "$list")
+    local package
+    local -a packages=() missing=()
+    # Not mapfile: the bash of macOS does not have it.
+    while read -r package; do packages+=("$package"); done < <("$venv_python" -c "$list")
     [ ${#packages[@]} -gt 0 ] || { say "the package names no extra called examples"; return 1; }
     "$venv_python" -m pip install --quiet --only-binary :all: "${packages[@]}" >"$1" 2>&1 && return
     for package in "${packages[@]}"; do

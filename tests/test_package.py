@@ -23,7 +23,9 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert match is not None
     assert nb_aiopool.__version__ == match.group(1)
     assert metadata.version("nb_aiopool") == match.group(1)
-    assert f"## {match.group(1)}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    # Without a day until it is released.
+    entry = rf"^## {re.escape(match.group(1))}( - \d{{4}}-\d\d-\d\d)?$"
+    assert re.search(entry, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_the_metadata_says_what_installers_need() -> None:
@@ -33,6 +35,14 @@ def test_the_metadata_says_what_installers_need() -> None:
     assert fields["License-Expression"] == "MIT"
     assert {"redis", "test", "uvloop", "bench"} <= set(fields.get_all("Provides-Extra"))
     assert "Typing :: Typed" in fields.get_all("Classifier")
+    assert fields.get_all("License-File") == ["LICENSE"]
+    links = {link.split(", ")[0] for link in fields.get_all("Project-URL")}
+    assert links == {"Homepage", "Documentation", "Changelog", "Issues"}
+
+
+def test_every_supported_python_is_among_the_classifiers() -> None:
+    versions = {f"Programming Language :: Python :: 3.{minor}" for minor in range(8, 15)}
+    assert versions <= set(metadata.metadata("nb_aiopool").get_all("Classifier"))
 
 
 def test_nothing_else_is_installed_unless_an_extra_asks_for_it() -> None:
@@ -40,10 +50,17 @@ def test_nothing_else_is_installed_unless_an_extra_asks_for_it() -> None:
     assert [one for one in requirements if "extra ==" not in one] == []
 
 
-def test_the_wheel_holds_the_typing_files_and_no_sources() -> None:
+def test_what_is_installed_is_the_package_its_extension_and_nothing_else() -> None:
     files = {Path(str(file)) for file in metadata.files("nb_aiopool") or []}
-    package = {file.name for file in files if file.parts[0] == "nb_aiopool"}
-    assert {"py.typed", "_core.pyi", "__init__.py", "nb_aiopool.py"} <= package
+    package = {file.as_posix() for file in files if file.parts[0] == "nb_aiopool" and file.suffix != ".pyc"}
+    source = ROOT / "python"
+    expected = {file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()}
+    expected = {name for name in expected if not name.endswith((".pyc", ".so", ".pyd"))}
+    assert {"nb_aiopool/py.typed", "nb_aiopool/_core.pyi"} <= expected
+    assert any(name.endswith(".lua") for name in expected)
+    native = {name for name in package - expected if re.fullmatch(r"nb_aiopool/_core\.[^/]*(so|pyd)", name)}
+    assert len(native) == 1, package - expected
+    assert package - native == expected
     assert {file.suffix for file in files} & {".cpp", ".hpp", ".txt"} == set()
     assert any(file.name == "LICENSE" for file in files)
 
