@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sysconfig
 from typing import Any, Awaitable, Callable, Dict, List
 
 import pytest
@@ -13,8 +14,9 @@ from nested import tree_size
 from support import accounting
 
 FAN_OUT = 10
-# 11,111 jobs, or 111,111 where that is quick. A loop in debug mode and a sanitizer, far slower, get smaller trees.
-SLOW = "asan" in os.environ.get("LD_PRELOAD", "")
+# 11,111 jobs, or 111,111 where that is quick. A loop in debug mode, a sanitizer and Pythons without a GIL (there each
+# level of nested runs enters the pool's critical section anew), far slower, get smaller trees.
+SLOW = "asan" in os.environ.get("LD_PRELOAD", "") or bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEPTHS = {"asyncio": 4, "uvloop": 4, "eager": 4, "debug": 3}
 QUICK = ("submit_and_gather", "batch_run", "gather_of_runs", "run_one_by_one")
 
