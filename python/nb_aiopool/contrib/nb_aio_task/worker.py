@@ -132,7 +132,15 @@ class Worker:
             self._flush = None
         # What is held up behind a suspect takes up room as well: fetching waits until that has gone.
         room = 0 if holding.suspects or holding.solo else self._room
-        reply = await holding.exchange(room, sweep=not self._listener.listening)
+        listener = self._listener
+        sweep = not listener.listening
+        holding.more = holding.more or (sweep and listener.pending)
+        reply = await holding.exchange(room, sweep=sweep)
+        if listener.pending and not listener.listening:
+            # Not all that a wait has put by has been fetched: that comes before the next wait, because the broker takes
+            # what is put by first for what is started early.
+            listener.pending = not (sweep and not holding.more)
+            holding.more = listener.pending
         if reply is not None:
             self._next_due = reply.next_due
             for attempt in holding.startable():
