@@ -22,13 +22,14 @@ from weakref import WeakKeyDictionary
 from . import dead_letters
 from .bound import BoundTask
 from .brokers import broker_for
+from .burst import Burst
 from .calls import Calls, submit_all, submit_one
 from .definition import define
 from .link import Links
 from .options import Options, check_seconds, checked, checked_queue_name
 from .schedule import Schedule
 from .stats import QueueStats
-from .worker import Worker
+from .worker import IDLE_TURN_SECONDS, Worker
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -199,7 +200,14 @@ class AioTask(Generic[_T]):
         """
         await self._consume(timeout=timeout)
 
-    async def _consume(self, *, timeout: float = 5, burst: bool = False) -> None:
+    async def _consume(
+        self,
+        *,
+        timeout: float = 5,
+        burst: Union[Burst, bool] = False,
+        max_concurrency: Optional[int] = None,
+    ) -> None:
+        """`burst`: end when the queue is drained, together with others of the same Burst if one is given."""
         check_seconds("timeout", timeout, 0)
         loop = asyncio.get_running_loop()
         if loop in self._workers:
@@ -207,18 +215,39 @@ class AioTask(Generic[_T]):
                 "%s is consumed by this event loop already; this call returns at once", self.queue_name
             )
             return
+        definition = self.definition
+        if max_concurrency is not None:
+            options = checked(definition.options._replace(max_concurrency=max_concurrency))
+            definition = definition._replace(options=options)
         broker = broker_for(self.redis_url, self.queue_name)
-        # 0 is "for ever" in Redis; nothing needs to be asked again sooner than this.
-        worker = Worker(self.definition, broker, block=timeout or 5.0, burst=burst)
+        together = Burst() if burst is True else burst or None
+        # 0 is "for ever" in Redis; nothing needs to be asked again sooner than this. A burst looks more often than
+        # it reads, because nothing is known while it reads.
+        block = timeout or 5.0 if together is None else IDLE_TURN_SECONDS
+        worker = Worker(definition, broker, block=block, burst=together)
         self._workers[loop] = worker
-        logger.info("%s: consuming, %d at a time", self.queue_name, self.max_concurrency)
+        logger.info("%s: consuming, %d at a time", self.queue_name, definition.options.max_concurrency)
         try:
             await worker.run()
         finally:
+            if together is not None:
+                together.leave(worker)
             if self._workers.get(loop) is worker:
                 del self._workers[loop]
             await broker.close()
             logger.info("%s: stopped consuming", self.queue_name)
+
+    def _stop_here(self, *, abort: bool) -> None:
+        """
+        Stop the `consume()` of this event loop; with `abort`, what it runs is cancelled and handed back.
+
+        That takes effect even where a cancellation of `consume()` is swallowed on its way, or is one with another.
+        """
+        worker = self._workers.get(asyncio.get_running_loop())
+        if worker is not None and abort:
+            worker.abort()
+        elif worker is not None:
+            worker.stop()
 
     async def stop(self) -> None:
         """

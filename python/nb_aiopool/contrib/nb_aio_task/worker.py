@@ -22,6 +22,7 @@ from .listener import Listener
 
 if TYPE_CHECKING:
     from .broker import Broker
+    from .burst import Burst
     from .definition import Definition
 
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
@@ -40,14 +41,18 @@ class Worker:
     Runs the tasks of one queue until it is stopped.
 
     Guarantees: `run` returns when all it has begun has ended and the rest is handed back. With `burst` it also returns
-    once the list and the delayed tasks are empty and nothing of its own is running.
+    once the list and the delayed tasks are empty, nothing of its own is running, and so it is with the other workers
+    of that burst.
     """
 
-    def __init__(self, definition: Definition, broker: Broker, *, block: float, burst: bool = False) -> None:
+    def __init__(
+        self, definition: Definition, broker: Broker, *, block: float, burst: Optional[Burst] = None
+    ) -> None:
         options = definition.options
         self._definition = definition
         self._broker = broker
         self._burst = burst
+        self._has_started = False
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm()
         self._stopping = False
@@ -117,8 +122,9 @@ class Worker:
 
     async def _serve(self) -> None:
         while not self._stopping:
+            era = self._burst.era if self._burst is not None else 0
             await self._turn()
-            if self._burst and self._is_drained():
+            if self._is_over(era):
                 return
             if not self._has_reason():
                 await self._rest()
@@ -147,6 +153,7 @@ class Worker:
                 self._start(attempt)
 
     def _start(self, attempt: Attempt) -> None:
+        self._has_started = True
         attempt.job = self._pool.submit_nowait(self._attempts.make(attempt))
 
     def _hear(self, payload: bytes) -> bool:
@@ -184,16 +191,23 @@ class Worker:
             seconds = min(seconds, self._next_due + 0.001)
         await self._alarm.sleep(seconds)
 
-    def _is_drained(self) -> bool:
+    def _is_over(self, era: int) -> bool:
+        """Whether this is a burst that is over, as far as the turn that began in that era can tell."""
+        if self._burst is None:
+            return False
         holding = self._holding
-        return not (
+        busy = (
             holding.more
             or holding.in_pool
             or holding.suspects
             or holding.unsettled
-            or self._listener.pending
             or self._next_due is not None
         )
+        started, self._has_started = self._has_started, False
+        if self._listener.pending and not busy and not started:
+            return False  # nothing is known before the wait is over, and it is soon
+        drained = not busy and not self._listener.pending
+        return self._burst.report(self, era, drained=drained, started=started)
 
     async def _wind_up(self) -> None:
         holding = self._holding
