@@ -17,8 +17,12 @@ _AT_ONCE = 100
 
 async def burials(broker: Broker, records: Records, limit: Optional[int], *, check: bool) -> List[Burial]:
     """Up to `limit` dead letters, the oldest first. One that cannot be read, or is forged, comes with the reason."""
+    return await burials_of(broker, records, await broker.dead_names(limit), check=check)
+
+
+async def burials_of(broker: Broker, records: Records, names: Sequence[str], *, check: bool) -> List[Burial]:
+    """The same for those named; without those that are there no more."""
     found: List[Burial] = []
-    names = await broker.dead_names(limit)
     for begin in range(0, len(names), _AT_ONCE):
         some = names[begin : begin + _AT_ONCE]
         for name, record in zip(some, await broker.dead(some)):

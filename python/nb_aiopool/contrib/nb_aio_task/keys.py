@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 LIST_PREFIX = "nb_aio_task:"
 
 
@@ -54,3 +56,20 @@ class QueueKeys:
     def producer(self, producer: str) -> str:
         """String: the number of the last batch of a producer that was queued."""
         return f"{self.prefix}producer:{producer}"
+
+
+ALL_LISTS = LIST_PREFIX + "*"
+"""What SCAN is to match for the lists of all queues, together with TYPE list."""
+ALL_OTHERS = "{" + LIST_PREFIX + "*}:*"
+"""What SCAN is to match for everything else of all queues."""
+
+
+def queue_of(key: str) -> Optional[str]:
+    """
+    The name of the queue that a key belongs to; None if it belongs to none.
+
+    >>> queue_of("nb_aio_task:mails"), queue_of("{nb_aio_task:mails}:dead"), queue_of("mails")
+    ('mails', 'mails', None)
+    """
+    list_name = key[1:].partition("}:")[0] if key.startswith("{") else key
+    return list_name[len(LIST_PREFIX) :] or None if list_name.startswith(LIST_PREFIX) else None

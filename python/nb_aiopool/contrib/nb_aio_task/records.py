@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from .codec import PICKLE_PROTOCOL
 from .errors import BadPayload
@@ -58,6 +58,13 @@ class Burial(NamedTuple):
     payload: bytes
 
 
+_BURIAL_TYPES: Dict[str, Tuple[type, ...]] = {
+    "deliveries": (int,),
+    "died_at": (int, float),
+    "payload": (bytes,),
+}
+
+
 class Records:
     """Encodes and decodes the results and dead letters of one queue."""
 
@@ -106,7 +113,7 @@ class Records:
         try:
             if check:
                 self._signer.check(self._purpose_of(name), header + b"\n" + payload, signature)
-            return Burial(payload=payload, **json.loads(header))
+            return _checked(Burial(payload=payload, **json.loads(header)))
         except BadPayload:
             raise
         except Exception as error:
@@ -116,3 +123,13 @@ class Records:
 
     def _purpose_of(self, name: str) -> str:
         return f"{self._queue}\0dead\0{name}"
+
+
+def _checked(burial: Burial) -> Burial:
+    """Without a key anybody can have written it: what is sorted and shown must be of the right types."""
+    fields: Dict[str, Any] = burial._asdict()
+    for name, value in fields.items():
+        kind = _BURIAL_TYPES.get(name, (str,))
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")
+    return burial
