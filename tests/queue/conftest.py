@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("broker_support")
+pytest.register_assert_rewrite("broker_support", "cli_support")
 
 from broker_support import MemoryQueue, Queue, RedisQueue  # noqa: E402
 from redis_server import RedisServer, server_program  # noqa: E402
+
+if TYPE_CHECKING:
+    from cli_support import Cli
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +24,16 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         pytest.skip("there is no redis-server on this machine")
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture
+def cli(redis_server: RedisServer) -> Iterator[Cli]:
+    """The command line, with an empty database of the shared server; what it has started is ended by the end."""
+    from cli_support import Cli
+
+    cli = Cli(redis_server.url.replace("/0", "/7"))
+    yield cli
+    cli.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
