@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Union
 
 import pytest
 
-pytest.register_assert_rewrite("broker_support", "cli_support")
+pytest.register_assert_rewrite("broker_support", "cli_support", "task_support")
 
 from broker_support import MemoryQueue, Queue, RedisQueue  # noqa: E402
 from redis_server import RedisServer, server_program  # noqa: E402
+from task_support import Workshop  # noqa: E402
 
 if TYPE_CHECKING:
     from cli_support import Cli
@@ -59,8 +60,35 @@ def memory(request: pytest.FixtureRequest) -> MemoryQueue:
     return made
 
 
-def close_after(request: pytest.FixtureRequest, queue: Queue) -> None:
-    """Close the queue at the end of the async test, within its loop."""
+@pytest.fixture(params=["memory", "redis"])
+def workshop(request: pytest.FixtureRequest) -> Workshop:
+    """Makes tasks on either broker, for an async test."""
+    made = Workshop("memory://")
+    if request.param == "redis":
+        made.url = request.getfixturevalue("redis_server").url
+    close_after(request, made)
+    return made
+
+
+@pytest.fixture
+def redis_workshop(request: pytest.FixtureRequest, redis_server: RedisServer) -> Workshop:
+    """Makes tasks on the real server, for an async test."""
+    made = Workshop(redis_server.url)
+    close_after(request, made)
+    return made
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[Any]:
+    """redis-py's own client of the server that all tests share, for a look from outside."""
+    import redis
+
+    with redis.Redis.from_url(redis_server.url) as made:
+        yield made
+
+
+def close_after(request: pytest.FixtureRequest, queue: Union[Queue, Workshop]) -> None:
+    """Close what the async test has opened at its end, within its loop."""
     body: Callable[..., Any] = request.node.obj
 
     @functools.wraps(body)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import re
 from typing import Any, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
-_SCHEMES = ("redis", "rediss", "unix", "memory")
+_BEGINNINGS = ("redis://", "rediss://", "unix://", "memory://")
+
+LONGEST_SECONDS = 10**9
+"""About 30 years: what Redis and event loops can count, also added to the time of day and in ms."""
 
 
 class Options(NamedTuple):
@@ -68,17 +71,36 @@ def checked_queue_name(name: Any) -> str:
         )
     if "\0" in name:
         raise ValueError(f"queue_name must not hold a zero character: {name!r}")
+    check_text("queue_name", name)
     return name
+
+
+def check_text(name: str, value: str) -> None:
+    """Raises ValueError unless this can be written as UTF-8, as all names in Redis are."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} must be text that can be written as UTF-8; {value!r} cannot: {error.reason}"
+        ) from None
 
 
 def _check_url(url: Any) -> None:
     if not isinstance(url, str):
         raise TypeError(f"redis_url must be a str such as 'redis://localhost:6379/0', not {url!r}")
-    if urlsplit(url).scheme not in _SCHEMES or "://" not in url:
+    # Whoever gave a wrong URL knows the password; who reads the log need not.
+    shown = repr(re.sub("//[^/@]*@", "//***@", url))
+    if not url.startswith(_BEGINNINGS):
         raise ValueError(
             "redis_url must begin with redis://, rediss:// (TLS), unix:// or memory://, as in"
-            f" 'redis://localhost:6379/0'; not {url!r}"
+            f" 'redis://localhost:6379/0'; not {shown}"
         )
+    try:
+        urlsplit(url).port  # noqa: B018 -- raises if it is none
+    except ValueError as error:
+        raise ValueError(
+            f"redis_url must be one such as 'redis://localhost:6379/0', not {shown}: {error}"
+        ) from None
 
 
 def _integer(name: str, value: Any, least: int) -> None:
@@ -89,8 +111,10 @@ def _integer(name: str, value: Any, least: int) -> None:
 
 
 def check_seconds(name: str, value: Any, least: float) -> None:
-    """Raises TypeError or ValueError unless this is a finite number of seconds, at least `least`."""
+    """Raises TypeError or ValueError unless this is a number of seconds from `least` to LONGEST_SECONDS."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
-    if not value >= least or math.isinf(value):
-        raise ValueError(f"{name} must be a finite number of seconds, at least {least}; not {value}")
+    if not least <= value <= LONGEST_SECONDS:
+        raise ValueError(
+            f"{name} must be a number of seconds, at least {least} and at most {LONGEST_SECONDS}; not {value}"
+        )

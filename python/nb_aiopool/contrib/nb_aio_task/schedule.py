@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Optional, Union
+
+from .options import check_seconds, check_text
 
 
 class Schedule(NamedTuple):
@@ -49,8 +50,7 @@ def _seconds(delay: Any) -> Optional[float]:
         return None
     if isinstance(delay, bool) or not isinstance(delay, (int, float)):
         raise TypeError(f"delay must be a number of seconds or a timedelta, not {delay!r}")
-    if not delay >= 0 or math.isinf(delay):
-        raise ValueError(f"delay must be a finite number of seconds, at least 0; not {delay}")
+    check_seconds("delay", delay, 0)
     return float(delay) if delay else None
 
 
@@ -69,4 +69,5 @@ def _id(id: Any) -> str:  # noqa: A002
         raise TypeError(f"id must be a str, not {id!r}")
     if not id:
         raise ValueError("id is empty; give the task a name, or leave it out")
+    check_text("id", id)
     return id
