@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Callable, Optional
 
-from .errors import QueueError
+from .errors import Outage, QueueError
 
 if TYPE_CHECKING:
     from .alarm import Alarm
     from .broker import Broker
 
 _PARTING_SECONDS = 1.0
+_REST_AFTER_OUTAGE = 0.1
 
 
 class Listener:
@@ -31,6 +32,8 @@ class Listener:
         self.listening = False
         self.pending = False
         """Whether something may have come that was not started: the next exchange fetches it."""
+        self.refusal: Optional[QueueError] = None
+        """Why the broker lets this consumer wait no more, if it does not."""
 
     def listen(self, consumer: str) -> None:
         """Wait, unless it does already. Requires: the consumer's lease was renewed just now."""
@@ -58,8 +61,11 @@ class Listener:
         try:
             payload = await self._broker.wait(consumer, self._block)
             self.pending = payload is not None and not self._heard(payload)
-        except QueueError:
-            pass  # the consumer's next turn meets it as well, and sees to it
+        except Outage:
+            # The consumer's next turn most likely meets it as well, and sees to it; if not, this must not spin.
+            await asyncio.sleep(_REST_AFTER_OUTAGE)
+        except QueueError as error:
+            self.refusal = error
         finally:
             self.listening = False
             self._alarm.set()

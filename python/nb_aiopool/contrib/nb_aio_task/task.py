@@ -115,11 +115,11 @@ class AioTask(Generic[_T]):
     def __repr__(self) -> str:
         return f"<AioTask {self.definition.name} on {self.queue_name}>"
 
-    async def __call__(self, *args: Any, **kwargs: Any) -> _T:
+    async def __call__(self, /, *args: Any, **kwargs: Any) -> _T:
         """Run the function here, without the queue."""
         return await self.func(*args, **kwargs)
 
-    async def submit(self, *args: Any, **kwargs: Any) -> TaskHandle:
+    async def submit(self, /, *args: Any, **kwargs: Any) -> TaskHandle:
         """
         Queue a call. Returns once the broker has it, however long that takes.
 

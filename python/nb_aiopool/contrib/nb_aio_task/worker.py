@@ -131,6 +131,8 @@ class Worker:
 
     async def _turn(self) -> None:
         holding = self._holding
+        if self._listener.refusal is not None:
+            raise self._listener.refusal
         holding.judge_cancelled()
         holding.release_suspects()
         if self._flush is not None:
