@@ -16,6 +16,8 @@ from typing import (
     Union,
 )
 
+from nb_aiopool._closing import aclose
+
 from .broker import Submission
 from .events import TaskEvent, emit, hooks
 from .handle import TaskHandle
@@ -67,6 +69,8 @@ async def submit_all(links: Links, schedule: Schedule, calls: Calls) -> List[Tas
         await bulk.answer()
     except BaseException:
         bulk.cancel()
+        if isinstance(calls, AsyncIterable):
+            await aclose(calls, "submit_many()")
         raise
     return bulk.handles
 
