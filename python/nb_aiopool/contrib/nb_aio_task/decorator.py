@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Iterable, Optional, Set, TypeVar, Union
+from typing import Any, Awaitable, Callable, Iterable, Optional, TypeVar, Union
 
 from .options import checked_queue_name
 from .task import AioTask
@@ -103,16 +103,22 @@ async def batch_consume(tasks: Iterable[AioTask[Any]], timeout: float = 5) -> No
     pending = {asyncio.ensure_future(task.consume(timeout)) for task in tasks}
     interrupted: Optional[BaseException] = None
     while pending:
-        done: Set[asyncio.Task[None]] = set()
         try:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError as error:
             interrupted = error
-        for consumer in done:
-            ended = asyncio.CancelledError() if consumer.cancelled() else consumer.exception()
-            interrupted = interrupted or ended
-        if interrupted is not None:
-            for consumer in pending:
-                consumer.cancel()
+        else:
+            ended = [_error_of(consumer) for consumer in done]
+            failure = next((error for error in ended if error is not None), None)
+            if failure is None or interrupted is not None:
+                # A consumer that is cancelled once more aborts what it runs: that is for who cancels this once more.
+                continue
+            interrupted = failure
+        for consumer in pending:
+            consumer.cancel()
     if interrupted is not None:
         raise interrupted
+
+
+def _error_of(consumer: asyncio.Task[None]) -> Optional[BaseException]:
+    return asyncio.CancelledError() if consumer.cancelled() else consumer.exception()
