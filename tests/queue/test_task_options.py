@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any, Callable, Dict
+from typing import Any, Dict
 
 import pytest
 
@@ -77,7 +77,7 @@ async def agenerator() -> Any:
     yield
 
 
-class Callable_:
+class AsyncCall:
     async def __call__(self) -> None: ...
 
 
@@ -88,7 +88,7 @@ def test_a_function_that_is_not_async_is_refused_by_its_name(function: Any) -> N
     assert function.__qualname__ in str(caught.value)
 
 
-@pytest.mark.parametrize("function", [Callable_(), 3, None, functools.partial(plain)])
+@pytest.mark.parametrize("function", [AsyncCall(), 3, None, functools.partial(plain)])
 def test_what_has_no_name_is_refused_as_it_shows_itself(function: Any) -> None:
     with pytest.raises(TypeError, match="async def") as caught:
         aio_task("q", redis_url=URL)(function)

@@ -72,6 +72,11 @@ class Worker:
     def stop(self) -> None:
         """Fetch nothing more, hand back what has not started, let the rest finish. From the loop's thread."""
         self._stopping = True
+        for attempt in list(self._holding.in_pool.values()):
+            if not attempt.started:
+                if attempt.job is not None:
+                    attempt.job.cancel()
+                self._holding.drop(attempt)
         self._alarm.set()
 
     def abort(self) -> None:
@@ -151,8 +156,9 @@ class Worker:
             holding.more = listener.pending
         if reply is not None:
             self._next_due = reply.next_due
-            for attempt in holding.startable():
-                self._start(attempt)
+            if not self._stopping:
+                for attempt in holding.startable():
+                    self._start(attempt)
 
     def _start(self, attempt: Attempt) -> None:
         self._has_started = True
@@ -213,11 +219,7 @@ class Worker:
 
     async def _wind_up(self) -> None:
         holding = self._holding
-        for attempt in list(holding.in_pool.values()):
-            if not attempt.started:
-                if attempt.job is not None:
-                    attempt.job.cancel()
-                holding.drop(attempt)
+        self.stop()
         await self._listener.end()
         await self._within(PARTING_SECONDS, holding.hand_back())
         while holding.in_pool:
