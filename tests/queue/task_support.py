@@ -60,6 +60,11 @@ class Workshop:
         """Consume until the lists and the delayed tasks are empty."""
         await asyncio.gather(*(task._consume(burst=True) for task in tasks))
 
+    async def work_off_list(self, task: AioTask[Any]) -> None:
+        """Consume until the list is empty and nothing runs, whatever is delayed."""
+        async with self.consuming(task):
+            await eventually(lambda: _is_idle(task))
+
     @contextlib.asynccontextmanager
     async def consuming(self, *tasks: AioTask[Any]) -> AsyncIterator[List[asyncio.Task[None]]]:
         """Consume beside the block, and stop and wait for that at its end."""
@@ -77,6 +82,10 @@ class Workshop:
             await task.close()
         for broker in self._brokers:
             await broker.close()
+
+
+async def _is_idle(task: AioTask[Any]) -> bool:
+    return (await task.stats())[:2] == (0, 0)
 
 
 class Notes:

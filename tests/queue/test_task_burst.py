@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, List
+from typing import TYPE_CHECKING, Any, List
 
-import pytest
 from task_support import Notes, Workshop
 
-from nb_aiopool.contrib.nb_aio_task.broker import Exchange
 from support import Gate
+
+if TYPE_CHECKING:
+    import pytest
+
+    from nb_aiopool.contrib.nb_aio_task.broker import Exchange
 
 
 async def test_an_empty_queue_is_worked_off_at_once(workshop: Workshop) -> None:
