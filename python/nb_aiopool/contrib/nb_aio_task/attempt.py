@@ -224,7 +224,7 @@ class Attempts:
         except Exception as error:
             logger.exception("%s: the result of %s cannot be stored", self._queue, self._name)
             said = f"the task succeeded, but its result cannot be stored: {_last_line(error)}"
-            return self._records.encode_outcome(name, Outcome(outcome.token, error=said))
+            return self._records.encode_outcome(name, Outcome(outcome.token, error=said, unstorable=True))
 
     def _tell_start(self, attempt: Attempt, call: Call) -> None:
         if attempt.deliveries:

@@ -103,7 +103,7 @@ class TaskHandle:
             except BadPayload:  # of a class that is not known here, or not ours: there is one
                 return "done"
             if outcome.token == self._token:
-                return "done" if outcome.error is None else "dead"
+                return "done" if outcome.error is None or outcome.unstorable else "dead"
         dead = (await link.persist(lambda: link.broker.dead([self.id])))[0]
         if dead is not None:
             try:

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """How a task ended. `error` is None if it succeeded."""
+    """
+    How a task ended. `error` is None if it succeeded; `unstorable`: it did, and `error` says why its value is not here.
+    """
 
     token: str
     value: Any = None
     error: Optional[str] = None
     traceback: str = ""
+    unstorable: bool = False
 
 
 class DeadLetter(NamedTuple):
