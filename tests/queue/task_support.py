@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, List
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, List
 
 from broker_support import Consumer, Producer
 
+from loops import cancel_and_wait
 from nb_aiopool.contrib.nb_aio_task import AioTask
 from nb_aiopool.contrib.nb_aio_task.broker import Broker, Submission
 from nb_aiopool.contrib.nb_aio_task.brokers import broker_for
@@ -128,6 +129,19 @@ async def raised(awaitable: Awaitable[Any]) -> BaseException:
     except BaseException as error:
         return error
     raise AssertionError("returned %r in place of raising" % (value,))
+
+
+def run_as_program(loop: Any, main: Coroutine[Any, Any, Any]) -> Any:
+    """Run ``main`` as asyncio.run does, also when Ctrl-C ends the loop: then it is cancelled with all the others."""
+    running = loop.create_task(main)
+    try:
+        return loop.run_until_complete(running)
+    finally:
+        if running.done() and not running.cancelled():
+            running.exception()
+        cancel_and_wait(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 def command_counts(client: Any) -> Dict[str, int]:

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 from . import trailer
 from .broker import Delivery, Settlement
 from .codec import Call
-from .errors import BadPayload
+from .errors import BadPayload, last_line, whole_traceback
 from .events import TaskEvent, emit, hooks
 from .limits import condemned_at
 from .records import Burial, Outcome
@@ -98,6 +97,8 @@ class Attempts:
         except GeneratorExit:  # the loop has been closed: nobody is left to be told
             raise
         except BaseException:
+            # It was cut short, e.g. by Ctrl-C while its payload was read: nothing that is not settled may get lost.
+            attempt.given_up = attempt.settlement is None and attempt.verdict is None
             self._ended(attempt)
             raise
         self._ended(attempt)
@@ -106,8 +107,9 @@ class Attempts:
         try:
             call = self._codec.decode(attempt.body)
         except BadPayload as error:
+            name = token()
+            self._bury(attempt, Call((), {}, name, name), str(error), attempt.deliveries + 1)
             logger.error("%s: %s. It goes to the dead letters", self._queue, error)  # noqa: TRY400 -- not our failure
-            self._bury(attempt, Call((), {}, token()), str(error), attempt.deliveries + 1)
             return
         if attempt.deliveries >= condemned_at(self._options.max_deliveries):
             self._condemn(attempt, call)
@@ -169,14 +171,13 @@ class Attempts:
             emit(TaskEvent("succeeded", self._queue, call.id, seconds=time.perf_counter() - begun))
 
     def _fail(self, attempt: Attempt, call: Call, error: BaseException, begun: float) -> None:
-        said = _last_line(error)
+        said = last_line(error)
         if hooks:
             emit(TaskEvent("failed", self._queue, call.id, seconds=time.perf_counter() - begun, error=said))
         options = self._options
         if attempt.retries >= options.max_retries:
-            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._bury(attempt, call, said, attempt.deliveries + 1, whole_traceback(error))
             logger.error("%s: %s failed for good: %s", self._queue, self._name, said, exc_info=error)
-            self._bury(attempt, call, said, attempt.deliveries + 1, text)
             return
         try:
             delay = options.retry_delay * 2.0**attempt.retries
@@ -223,7 +224,7 @@ class Attempts:
             return self._records.encode_outcome(name, outcome)
         except Exception as error:
             logger.exception("%s: the result of %s cannot be stored", self._queue, self._name)
-            said = f"the task succeeded, but its result cannot be stored: {_last_line(error)}"
+            said = f"the task succeeded, but its result cannot be stored: {last_line(error)}"
             return self._records.encode_outcome(name, Outcome(outcome.token, error=said, unstorable=True))
 
     def _tell_start(self, attempt: Attempt, call: Call) -> None:
@@ -237,10 +238,3 @@ def _names(call: Call) -> Tuple[str, str]:
     """Under what to keep what is kept of a task, and its token: both are made up if its producer gave none."""
     key = call.token or token()
     return call.id or key, key
-
-
-def _last_line(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception_only(type(error), error)).strip()
-    except Exception:  # noqa: BLE001 -- its own __str__ has failed
-        return type(error).__name__

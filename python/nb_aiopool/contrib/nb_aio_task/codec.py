@@ -6,7 +6,7 @@ import json
 import pickle
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Sequence, cast
 
-from .errors import BadPayload
+from .errors import BadPayload, last_line
 
 if TYPE_CHECKING:
     from .signing import Signer
@@ -60,7 +60,7 @@ class Codec:
         """
         The call that a payload (without its trailer) describes.
 
-        Guarantees: raises BadPayload, and nothing else that is an Exception, if there is none; and if there is a key,
+        Guarantees: raises BadPayload, and nothing else but KeyboardInterrupt, if there is none; and if there is a key,
         nothing is unpickled whose signature has not been found right.
         """
         try:
@@ -69,13 +69,11 @@ class Codec:
             else:
                 task = json.loads(self._signer.checked_json(self._purpose, body))
             return _call(task)
-        except BadPayload:
+        except (BadPayload, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # noqa: BLE001 -- a pickle can raise what it likes, SystemExit too
             form = "pickle" if self._use_pickle else "JSON"
-            raise BadPayload(
-                f"the payload cannot be read as {form}: {type(error).__name__}: {error}"
-            ) from error
+            raise BadPayload(f"the payload cannot be read as {form}: {last_line(error)}") from error
 
 
 def _call(task: Any) -> Call:
@@ -99,4 +97,5 @@ def _call(task: Any) -> Call:
         raise BadPayload(
             "the payload is no task: its id, token or time is of another type than nb_aio_task writes"
         )
-    return Call(args, kwargs, id_, token, at)
+    (id_ + token).encode()  # both become names in Redis: raises if they cannot
+    return Call(args, kwargs, id_, token, float(at))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback as tracebacks
+
 
 class QueueError(RuntimeError):
     """
@@ -106,3 +108,19 @@ class BrokerError(QueueError):
         >>> issubclass(BrokerError, QueueError) and not issubclass(BrokerError, Outage)
         True
     """
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of its traceback, e.g. "ValueError: no such user", whatever its `__str__` does."""
+    try:
+        return "".join(tracebacks.format_exception_only(type(error), error)).strip()
+    except Exception:  # noqa: BLE001 -- its own __str__ has failed
+        return type(error).__name__
+
+
+def whole_traceback(error: BaseException) -> str:
+    """Its traceback as text, or its last line if that cannot be written, e.g. because its causes are too many."""
+    try:
+        return "".join(tracebacks.format_exception(type(error), error, error.__traceback__))
+    except Exception:  # noqa: BLE001
+        return last_line(error)
