@@ -184,7 +184,8 @@ async def test_whatever_a_task_raises_is_its_own_failure(
     async def fail(which: str) -> str:
         calls.append(which)
         if which == "bad":
-            raise KINDS[kind]()
+            error = KINDS[kind]()
+            raise error
         return which
 
     task = workshop.task(

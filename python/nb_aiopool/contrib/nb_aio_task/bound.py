@@ -35,7 +35,7 @@ class BoundTask:
         self._links = links
         self._schedule = schedule
 
-    async def submit(self, *args: Any, **kwargs: Any) -> TaskHandle:
+    async def submit(self, /, *args: Any, **kwargs: Any) -> TaskHandle:
         """
         As AioTask.submit.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from . import trailer
 from .broker import Broker, Submission
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from .codec import Codec
 
 _AT_ONCE = 100
+
+
+def check_ids(ids: Sequence[Any]) -> None:
+    """Raises TypeError unless all of these are strings."""
+    for id_ in ids:
+        if not isinstance(id_, str):
+            raise TypeError(f"ids must be str, such as those of dead_letters(), each an argument; not {id_!r}")
 
 
 async def burials(broker: Broker, records: Records, limit: Optional[int], *, check: bool) -> List[Burial]:

@@ -33,10 +33,10 @@ def checked(options: Options) -> Options:
     The options as they are; raises TypeError or ValueError that names the first bad one, its value and what is
     right.
     """
-    _integer("max_concurrency", options.max_concurrency, 1)
-    _integer("max_queue_size", options.max_queue_size, 0)
-    _integer("max_retries", options.max_retries, 0)
-    _integer("max_deliveries", options.max_deliveries, 1)
+    check_integer("max_concurrency", options.max_concurrency, 1)
+    check_integer("max_queue_size", options.max_queue_size, 0)
+    check_integer("max_retries", options.max_retries, 0)
+    check_integer("max_deliveries", options.max_deliveries, 1)
     check_seconds("retry_delay", options.retry_delay, 0)
     check_seconds("lease", options.lease, 1)
     check_seconds("result_ttl", options.result_ttl, 0)
@@ -103,7 +103,8 @@ def _check_url(url: Any) -> None:
         ) from None
 
 
-def _integer(name: str, value: Any, least: int) -> None:
+def check_integer(name: str, value: Any, least: int) -> None:
+    """Raises TypeError or ValueError unless this is an int, at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {value!r}")
     if value < least:

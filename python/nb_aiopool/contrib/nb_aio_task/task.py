@@ -26,7 +26,7 @@ from .burst import Burst
 from .calls import Calls, submit_all, submit_one
 from .definition import define
 from .link import Links
-from .options import Options, check_seconds, checked, checked_queue_name
+from .options import Options, check_integer, check_seconds, checked, checked_queue_name
 from .schedule import Schedule
 from .stats import QueueStats
 from .worker import IDLE_TURN_SECONDS, Worker
@@ -336,6 +336,7 @@ class AioTask(Generic[_T]):
             >>> asyncio.run(main())
             (1, 0) ZeroDivisionError: division by zero
         """
+        check_integer("limit", limit, 0)
         link, records = self._links.here(), self.definition.records
         burials = await link.ask(lambda: dead_letters.burials(link.broker, records, limit, check=True))
         return [dead_letters.letter_of(burial, self.definition.codec) for burial in burials]
@@ -359,6 +360,7 @@ class AioTask(Generic[_T]):
             >>> asyncio.run(main())
             1 1
         """
+        dead_letters.check_ids(ids)
         link, records = self._links.here(), self.definition.records
         return await link.ask(lambda: dead_letters.retry(link.broker, records, ids, check=True))
 
@@ -378,6 +380,7 @@ class AioTask(Generic[_T]):
             >>> asyncio.run(main())
             0 1
         """
+        dead_letters.check_ids(ids)
         link = self._links.here()
         return await link.ask(lambda: dead_letters.delete(link.broker, ids))
 
