@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, List
+from typing import TYPE_CHECKING, Any, List
 
 import pytest
 from broker_support import Consumer
 from task_support import Workshop, eventually
 
-from nb_aiopool.contrib.nb_aio_task import AioTask, DeadLetter
 from nb_aiopool.contrib.nb_aio_task.broker import Settlement
+
+if TYPE_CHECKING:
+    from nb_aiopool.contrib.nb_aio_task import AioTask, DeadLetter
 
 pytestmark = pytest.mark.usefixtures("caplog")
 

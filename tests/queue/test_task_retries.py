@@ -162,11 +162,11 @@ KINDS: Dict[str, Any] = {
     "BaseException": lambda: Odd("text"),
     "SystemExit": lambda: SystemExit(3),
     "CancelledError": lambda: asyncio.CancelledError("text"),
-    "TimeoutError": lambda: asyncio.TimeoutError(),
+    "TimeoutError": asyncio.TimeoutError,
     "StopIteration": lambda: StopIteration(3),
     "StopAsyncIteration": lambda: StopAsyncIteration(3),
     "class": lambda: LookupError,
-    "mute": lambda: Mute(),
+    "mute": Mute,
     "surrogates": lambda: LookupError("\udc80\ud800"),
     "chained": lambda: chained(5000),
 }

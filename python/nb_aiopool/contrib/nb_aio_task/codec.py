@@ -71,7 +71,7 @@ class Codec:
             return _call(task)
         except (BadPayload, KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 -- a pickle can raise what it likes, SystemExit too
+        except BaseException as error:
             form = "pickle" if self._use_pickle else "JSON"
             raise BadPayload(f"the payload cannot be read as {form}: {last_line(error)}") from error
 

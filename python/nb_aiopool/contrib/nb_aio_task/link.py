@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Awaitable, Callable, Dict, Sequence, TypeVar
 from weakref import WeakKeyDictionary
 
 from .brokers import broker_for
+from .loops import drop_closed
 from .outages import log_of, persist
 from .results import ResultWatch
 from .submitter import Submitter
@@ -59,6 +60,7 @@ class Links:
         loop = asyncio.get_running_loop()
         link = self._links.get(loop)
         if link is None:
+            drop_closed(self._links)
             link = self._links[loop] = Link(self.definition)
         return link
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, AsyncIterator, Dict, Set
 from weakref import WeakKeyDictionary
 
+from .loops import drop_closed
 from .redis_wire import Wire
 
 
@@ -50,7 +51,10 @@ _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Dict[str, Connections
 
 def connections_to(url: str) -> Connections:
     """The connections to this server in the running loop."""
-    servers = _connections.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    if loop not in _connections:
+        drop_closed(_connections)
+    servers = _connections.setdefault(loop, {})
     if url not in servers:
         servers[url] = Connections(url)
     return servers[url]
