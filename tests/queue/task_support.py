@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, List
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, List, Optional
 
 from broker_support import Consumer, Producer
 
@@ -94,16 +94,17 @@ class Notes:
 
     def __init__(self) -> None:
         self.calls: List[Any] = []
-        self._changed = asyncio.Event()
+        self._changed: Optional[asyncio.Event] = None
 
     async def __call__(self, entry: Any = None, **others: Any) -> Any:
         self.calls.append((entry, others) if others else entry)
-        self._changed.set()
+        if self._changed is not None:
+            self._changed.set()
         return entry
 
     async def reached(self, count: int) -> None:
         while len(self.calls) < count:
-            self._changed.clear()
+            self._changed = asyncio.Event()
             await self._changed.wait()
 
     def function(self) -> Callable[..., Awaitable[Any]]:

@@ -16,7 +16,7 @@ _PASSING = re.compile(
     r" clients"
 )
 _LASTING = re.compile(
-    r"\b(WRONGPASS|NOAUTH|NOPERM)\b|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
+    r"\b(WRONGPASS|NOAUTH|NOPERM)\b|unauthenticated|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
 )
 
 CONNECTION_ERRORS: Tuple[Type[BaseException], ...] = (
