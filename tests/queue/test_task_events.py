@@ -91,17 +91,36 @@ async def test_poison_is_told_of_as_dead(
     assert dead.id == (await task.dead_letters())[0].id
 
 
-async def test_what_a_dead_worker_held_is_told_of_as_recovered_and_redelivered(
+async def test_what_a_dead_worker_held_is_told_of_as_redelivered(
     workshop: Workshop, events: List[TaskEvent], caplog: pytest.LogCaptureFixture
 ) -> None:
     task = workshop.task(Notes().function())
     handle = await task.submit(1)
     dying = Consumer(workshop.broker(task))
     await dying.fetch()
-    assert dying.recover(workshop.broker(task).leases()) == 0
+    leases = workshop.broker(task).leases()
+    assert dying.recover(leases) == 0
+    leases.close()
     await workshop.work_off(task)
     assert kinds(events) == ["submitted", "redelivered", "started", "succeeded"]
     assert (events[1].id, events[1].count) == (handle.id, 1)
+
+
+@pytest.mark.loop("asyncio")
+async def test_a_worker_whose_lease_has_run_out_is_told_of_by_who_finds_it(
+    workshop: Workshop, events: List[TaskEvent], caplog: pytest.LogCaptureFixture
+) -> None:
+    notes = Notes()
+    task = workshop.task(notes.function(), lease=1)
+    await task.submit(1)
+    dying = Consumer(workshop.broker(task), lease=0.001)
+    await dying.fetch()
+    async with workshop.consuming(task):
+        await notes.reached(1)
+    (recovered,) = [event for event in events if event.kind == "recovered"]
+    assert (recovered.queue, recovered.id) == (task.definition.queue, dying.name)
+    assert "redelivered" in kinds(events)
+    assert dying.name in caplog.text
 
 
 async def test_a_worker_that_loses_its_lease_is_told_of(

@@ -19,7 +19,9 @@ def check_ids(ids: Sequence[Any]) -> None:
     """Raises TypeError unless all of these are strings."""
     for id_ in ids:
         if not isinstance(id_, str):
-            raise TypeError(f"ids must be str, such as those of dead_letters(), each an argument; not {id_!r}")
+            raise TypeError(
+                f"ids must be str, such as those of dead_letters(), each an argument; not {id_!r}"
+            )
 
 
 async def burials(broker: Broker, records: Records, limit: Optional[int], *, check: bool) -> List[Burial]:
