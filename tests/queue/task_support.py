@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import uuid
 from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, List, Optional
 
@@ -59,7 +60,9 @@ class Workshop:
 
     async def work_off(self, *tasks: AioTask[Any]) -> None:
         """Consume until the lists and the delayed tasks are empty."""
-        await asyncio.gather(*(task._consume(burst=True) for task in tasks))
+        # Not a burst, which ends only when its last wait has timed out.
+        async with self.consuming(*tasks):
+            await asyncio.gather(*(eventually(functools.partial(_is_empty, task)) for task in tasks))
 
     async def work_off_list(self, task: AioTask[Any]) -> None:
         """Consume until the list is empty and nothing runs, whatever is delayed."""
@@ -83,6 +86,10 @@ class Workshop:
             await task.close()
         for broker in self._brokers:
             await broker.close()
+
+
+async def _is_empty(task: AioTask[Any]) -> bool:
+    return (await task.stats())[:3] == (0, 0, 0)
 
 
 async def _is_idle(task: AioTask[Any]) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def test_an_empty_queue_is_worked_off_at_once(workshop: Workshop) -> None:
     task = workshop.task(Notes().function())
-    await asyncio.wait_for(workshop.work_off(task), 4)
+    await asyncio.wait_for(task._consume(burst=True), 4)
 
 
 async def test_what_tasks_submit_meanwhile_is_worked_off_as_well(workshop: Workshop) -> None:
@@ -30,7 +30,7 @@ async def test_what_tasks_submit_meanwhile_is_worked_off_as_well(workshop: Works
 
     task = workshop.task(count_down, max_concurrency=1)
     await task.submit(30)
-    await asyncio.wait_for(workshop.work_off(task), 4)
+    await asyncio.wait_for(task._consume(burst=True), 4)
     assert seen == list(range(30, -1, -1))
     assert await task.stats() == (0, 0, 0, 0)
 
@@ -39,7 +39,7 @@ async def test_it_ends_with_its_last_task_though_it_waits_for_more_meanwhile(wor
     gate = Gate()
     task = workshop.task(gate.hold)
     await task.submit()
-    worker = asyncio.ensure_future(workshop.work_off(task))
+    worker = asyncio.ensure_future(task._consume(burst=True))
     await gate.reached(1)
     await asyncio.sleep(0.02)  # it listens by now, most likely: either way this must hold
     gate.open()
