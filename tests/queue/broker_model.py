@@ -67,6 +67,7 @@ class Model:
         acks: Sequence[int],
         settlements: Sequence[Settlement],
         early: int,
+        early_payload: bytes,
         early_ended: bool,
         sweep: bool,
     ) -> Exchange:
@@ -79,8 +80,9 @@ class Model:
         early_number = 0
         if early > consumer.early:
             consumer.early = early
-            if consumer.waiting:
-                entry = consumer.waiting.pop(0)
+            entry = next((entry for entry in consumer.waiting if entry.payload == early_payload), None)
+            if entry is not None:
+                consumer.waiting.remove(entry)
                 if not early_ended:
                     early_number = self._hold(consumer, entry)
         consumer.held = [(number, entry) for number, entry in consumer.held if number not in acks]

@@ -147,6 +147,7 @@ class Consumer:
         settle: Sequence[Settlement] = (),
         solo: int = 0,
         early: int = 0,
+        early_payload: bytes = b"",
         early_ended: bool = False,
         sweep: bool = True,
         answered: bool = True,
@@ -162,6 +163,7 @@ class Consumer:
             acks=acks,
             settlements=settle,
             early=early,
+            early_payload=early_payload,
             early_ended=early_ended,
             sweep=sweep,
         )

@@ -30,7 +30,7 @@ class Storm:
         self.known: Dict[str, Dict[int, str]] = {}  # what each consumer knows to hold: number -> label
         self.labels: Dict[str, str] = {}  # token -> label
         # Consumers that have started what a wait has brought them, and under which serial number.
-        self.early: Dict[str, Tuple[int, str]] = {}
+        self.early: Dict[str, Tuple[int, str, bytes]] = {}
         self.serial = 0
         self.made = 0
         self.soon = False
@@ -102,7 +102,7 @@ class Storm:
             settlements += settlements[:2]
         want = self.rng.choice((0, 1, 1, 2, 5, 20))
         solo = self.rng.choice(list(known)) if known and self.rng.random() < 0.2 else 0
-        serial, early = self.early.pop(consumer.name, (0, ""))
+        serial, early, payload = self.early.pop(consumer.name, (0, "", b""))
         # Only what has no id is ever ended before it has a number.
         ended = bool(early) and token_of(early) not in named and self.rng.random() < 0.5
         sweep = self.rng.random() < 0.8
@@ -119,6 +119,7 @@ class Storm:
                 acks=acks,
                 settlements=settlements,
                 early=serial,
+                early_payload=payload,
                 early_ended=ended,
                 sweep=sweep,
             )
@@ -128,6 +129,7 @@ class Storm:
                 settle=settlements,
                 solo=solo,
                 early=serial,
+                early_payload=payload,
                 early_ended=ended,
                 sweep=sweep,
                 answered=answered,
@@ -186,12 +188,11 @@ class Storm:
         consumer = self.consumer()
         if not self.model.list or self.model.alive(consumer.name) is None:
             return
-        token = self.model.list[0].token
-        may_start = not self.model.consumers[consumer.name].waiting
+        token, payload = self.model.list[0]
         self.expect("wait", await consumer.wait(), self.model.wait(consumer.name))
-        if may_start and self.rng.random() < 0.7:
+        if consumer.name not in self.early and self.rng.random() < 0.7:
             self.serial += 1
-            self.early[consumer.name] = (self.serial, self.labels[token])
+            self.early[consumer.name] = (self.serial, self.labels[token], payload)
 
     async def leave(self) -> None:
         consumer = self.consumer()

@@ -256,7 +256,7 @@ async def brought(queue: Queue, *labels: object) -> Consumer:
 
 async def test_what_was_started_at_once_gets_a_number(queue: Queue) -> None:
     consumer = await brought(queue, 1, 2)
-    answer = await consumer.exchange(1, early=1)
+    answer = await consumer.exchange(1, early=1, early_payload=payload_of(1))
     assert answer.early == 1
     assert answer.deliveries == [(2, payload_of(2))]
     await consumer.fetch(0, settle=[done(1, 1, result=b"R")], acks=[2])
@@ -266,7 +266,7 @@ async def test_what_was_started_at_once_gets_a_number(queue: Queue) -> None:
 
 async def test_what_was_started_at_once_and_has_ended_is_forgotten(queue: Queue) -> None:
     consumer = await brought(queue, 1, 2)
-    answer = await consumer.exchange(1, early=1, early_ended=True)
+    answer = await consumer.exchange(1, early=1, early_payload=payload_of(1), early_ended=True)
     assert answer.early == 0
     assert [delivery.payload for delivery in answer.deliveries] == payloads(2)
     assert await queue.broker().counts() == (0, 1, 0, 0)
@@ -276,29 +276,42 @@ async def test_what_was_started_at_once_and_has_ended_is_forgotten(queue: Queue)
 async def test_an_early_start_is_taken_note_of_without_sweeping(queue: Queue) -> None:
     consumer = await brought(queue, 1, 2, 3)
     assert await consumer.wait() == payload_of(2)
-    answer = await consumer.exchange(5, early=1, sweep=False)
+    answer = await consumer.exchange(5, early=1, early_payload=payload_of(1), sweep=False)
     assert answer.early == 1
     assert [delivery.payload for delivery in answer.deliveries] == payloads(3)
     assert await consumer.take(5) == payloads(2)
 
 
 @pytest.mark.parametrize("ended", [False, True])
+async def test_an_early_start_leaves_alone_what_an_earlier_wait_has_brought(
+    queue: Queue, ended: bool
+) -> None:
+    consumer = await brought(queue, 1, 2, 3)
+    assert await consumer.wait() == payload_of(2)
+    answer = await consumer.exchange(early=1, early_payload=payload_of(2), early_ended=ended)
+    assert answer.early == (0 if ended else 1)
+    await consumer.fetch(0, acks=[1])
+    assert await queue.broker().places([token_of(1), token_of(2)]) == {token_of(1): "running"}
+    assert await consumer.take(5) == payloads(1, 3)
+
+
+@pytest.mark.parametrize("ended", [False, True])
 async def test_an_early_start_takes_effect_once(queue: Queue, ended: bool) -> None:
     consumer = await brought(queue, 1, 2)
     assert await consumer.wait() == payload_of(2)
-    await consumer.exchange(early=1, early_ended=ended, answered=False)
-    answer = await consumer.exchange(early=1, early_ended=ended)
+    await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=ended, answered=False)
+    answer = await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=ended)
     # An answer that may have told of a number was lost.
     assert answer.early == 0 and answer.stray == (not ended)
     assert await queue.broker().counts() == (0, 1 if ended else 2, 0, 0)
     await consumer.reconcile()
-    assert (await consumer.exchange(early=2)).early == consumer.last > 0
+    assert (await consumer.exchange(early=2, early_payload=payload_of(2))).early == consumer.last > 0
 
 
 async def test_an_early_start_that_was_not_heard_of_is_handed_back(queue: Queue) -> None:
     consumer = await brought(queue, 1, 2)
-    await consumer.exchange(1, early=1, answered=False)
-    assert (await consumer.exchange(1, early=1)).stray
+    await consumer.exchange(1, early=1, early_payload=payload_of(1), answered=False)
+    assert (await consumer.exchange(1, early=1, early_payload=payload_of(1))).stray
     assert await consumer.reconcile() == 2
     assert await drain(queue) == payloads(1, 2)
 
@@ -306,7 +319,7 @@ async def test_an_early_start_that_was_not_heard_of_is_handed_back(queue: Queue)
 async def test_an_early_start_is_noted_when_another_answer_was_lost(queue: Queue) -> None:
     consumer = await brought(queue, 1, 2)
     await consumer.exchange(1, sweep=False, answered=False)
-    answer = await consumer.exchange(1, early=1)
+    answer = await consumer.exchange(1, early=1, early_payload=payload_of(1))
     assert answer.stray and answer.early == 2
     await consumer.reconcile(2)
     assert await consumer.take(2) == payloads(2)
@@ -317,7 +330,9 @@ async def test_an_early_start_is_noted_when_another_answer_was_lost(queue: Queue
 async def test_an_early_start_of_what_was_recovered_does_not_count(queue: Queue) -> None:
     consumer = await brought(queue, 1)
     consumer.recover(queue.leases())
-    assert await consumer.exchange(early=1, early_ended=True) == Exchange([], lost=True)
+    assert await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=True) == Exchange(
+        [], lost=True
+    )
     assert await drain(queue) == payloads(1)
 
 
@@ -325,13 +340,13 @@ async def test_an_early_start_of_nothing_is_nothing(queue: Queue) -> None:
     consumer = Consumer(queue.broker())
     await consumer.fetch(0)
     await Producer(queue.broker()).push(task(1))
-    answer = await consumer.exchange(1, early=1)
+    answer = await consumer.exchange(1, early=1, early_payload=payload_of(1))
     assert answer.early == 0
     assert answer.deliveries == [(1, payload_of(1))]
 
 
 async def test_an_early_start_is_a_delivery_like_others(queue: Queue) -> None:
     consumer = await brought(queue, 1)
-    assert (await consumer.exchange(early=1)).early == 1
+    assert (await consumer.exchange(early=1, early_payload=payload_of(1))).early == 1
     assert consumer.recover(queue.leases()) == 0
     assert await drain(queue) == [trailer.join(payload_of(1), 1, 0)]

@@ -122,6 +122,7 @@ class Broker(abc.ABC):
         acks: Sequence[int],
         settlements: Sequence[Settlement],
         early: int = 0,
+        early_payload: bytes = b"",
         early_ended: bool = False,
         sweep: bool = True,
     ) -> Exchange:
@@ -133,8 +134,9 @@ class Broker(abc.ABC):
 
         What `wait` has brought is fetched first if `sweep` is true; it must not be while a wait goes on. If the
         consumer has started that at once instead, `early` is a serial number of that start, higher than those
-        before: the payload becomes a delivery, whose number is in the answer, or is forgotten if the start
-        `early_ended` already. The same serial has no second effect, nor a number in the second answer.
+        before: `early_payload`, if it is still put by, becomes a delivery, whose number is in the answer, or is
+        forgotten if the start `early_ended` already. The same serial has no second effect, nor a number in the second
+        answer.
         """
 
     @abc.abstractmethod

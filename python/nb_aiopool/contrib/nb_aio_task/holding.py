@@ -157,6 +157,8 @@ class Holding:
                 if self._doubt:
                     await self._reconcile()
                 self._doubt = True
+                # Until the answer says so, or a wait brings something meanwhile.
+                self.more = self.more and not want
                 reply = await self._broker.exchange(
                     self.consumer,
                     lease=self._options.lease,
@@ -167,6 +169,7 @@ class Holding:
                     acks=acks,
                     settlements=settlements,
                     early=self._early_serial if early is not None else 0,
+                    early_payload=early.payload if early is not None else b"",
                     early_ended=early is not None and early.is_acknowledged,
                     sweep=sweep,
                 )
@@ -191,7 +194,7 @@ class Holding:
                 continue
             self._doubt = False
             if want:
-                self.more = len(reply.deliveries) >= want
+                self.more = self.more or len(reply.deliveries) >= want
             for delivery in reply.deliveries:
                 self._last = delivery.number
                 attempt = Attempt(delivery)

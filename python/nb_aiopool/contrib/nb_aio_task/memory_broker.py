@@ -51,6 +51,7 @@ class MemoryBroker(Broker):
         acks: Sequence[int],
         settlements: Sequence[Settlement],
         early: int = 0,
+        early_payload: bytes = b"",
         early_ended: bool = False,
         sweep: bool = True,
     ) -> Exchange:
@@ -67,6 +68,7 @@ class MemoryBroker(Broker):
                 acks=acks,
                 settlements=settlements,
                 early=early,
+                early_payload=early_payload,
                 early_ended=early_ended,
                 sweep=sweep,
             )

@@ -114,6 +114,7 @@ class MemoryState:
         acks: Sequence[int],
         settlements: Sequence[Settlement],
         early: int,
+        early_payload: bytes,
         early_ended: bool,
         sweep: bool,
     ) -> Exchange:
@@ -124,7 +125,7 @@ class MemoryState:
             return Exchange([], lost=True)
         consumer.deadline = now + milliseconds(lease)
         stray = consumer.last != last
-        early_number = self._number_early(consumer, early, early_ended)
+        early_number = self._number_early(consumer, early, early_payload, early_ended)
         for number in acks:
             self._forget(consumer, number)
         for settlement in settlements:
@@ -167,13 +168,15 @@ class MemoryState:
         consumer = self._consumers.get(name)
         return None if consumer is None or consumer.deadline < 0 else consumer
 
-    def _number_early(self, consumer: Consumer, serial: int, ended: bool) -> int:
+    def _number_early(self, consumer: Consumer, serial: int, payload: bytes, ended: bool) -> int:
         if serial <= consumer.early:
             return 0
         consumer.early = serial
-        if not consumer.put_by:
+        # Not simply the first: what an earlier wait has brought may not have been fetched yet.
+        task = next((task for task in consumer.put_by if task.payload == payload), None)
+        if task is None:
             return 0
-        task = consumer.put_by.popleft()
+        consumer.put_by.remove(task)
         if ended:
             self._tasks.pop(task.token, None)
             return 0

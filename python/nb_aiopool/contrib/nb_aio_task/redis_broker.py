@@ -60,6 +60,7 @@ class RedisBroker(Broker):
         acks: Sequence[int],
         settlements: Sequence[Settlement],
         early: int = 0,
+        early_payload: bytes = b"",
         early_ended: bool = False,
         sweep: bool = True,
     ) -> Exchange:
@@ -78,6 +79,7 @@ class RedisBroker(Broker):
             early or b"",
             b"1" if early_ended else b"",
             b"1" if sweep else b"",
+            early_payload,
         ]
         for s in settlements:
             arguments += (s.kind, s.number, s.name, s.token, s.id, s.body)

@@ -3,6 +3,7 @@
 -- ARGV: prefix, consumer, lease (ms), register ('1' or ''), last number known, how many to fetch, solo number or '',
 --       numbers to forget (in one string), how many delayed tasks to queue at once, life of a unique id (ms),
 --       serial of an early start or '', whether that has ended ('1' or ''), whether to fetch what a wait has taken,
+--       payload of the early start,
 --       then for each settlement: kind, number, name, token, id or '', body, delay (ms), result or '', its life (ms)
 -- Returns { status, ms until the next delayed task or -1, number of the early start or 0,
 --           first number, lengths of the payloads, payloads in one string }; status is 'ok', 'lost' or 'stray'.
@@ -11,7 +12,7 @@ local delayed, parked, dead, ids = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local prefix, consumer, lease, register = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local known, want, solo, acks = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local due_at_once, unique_life = ARGV[9], tonumber(ARGV[10])
-local early, early_ended, sweep = ARGV[11], ARGV[12] ~= '', ARGV[13] ~= ''
+local early, early_ended, sweep, early_payload = ARGV[11], ARGV[12] ~= '', ARGV[13] ~= '', ARGV[14]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -26,14 +27,14 @@ local stored = redis.call('HMGET', state, 'last', 'solo', 'early')
 local last = tonumber(stored[1] or 0)
 local astray = last ~= known
 
--- What a wait has brought was started before it had a number. The serial tells whether this was done before.
+-- What a wait has brought was started before it had a number. The serial tells whether this was done before. It need not
+-- be the first that is there: what an earlier wait has brought may not have been fetched yet.
 local early_number = 0
 if early ~= '' and tonumber(stored[3] or 0) < tonumber(early) then
-    local payload = redis.call('LPOP', wait)
-    if payload and not early_ended then
+    if redis.call('LREM', wait, 1, early_payload) == 1 and not early_ended then
         last = last + 1
         early_number = last
-        redis.call('HSET', inflight, last, payload)
+        redis.call('HSET', inflight, last, early_payload)
     end
     redis.call('HSET', state, 'last', last, 'early', early)
 end
@@ -54,7 +55,7 @@ local function free(id, token)
     end
 end
 
-for i = 14, #ARGV, 9 do
+for i = 15, #ARGV, 9 do
     local kind, number, name, token, id = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
     local body, delay, result, life = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
     if redis.call('HDEL', inflight, number) == 1 then
