@@ -145,6 +145,9 @@ class Model:
 
     def recover(self, name: str, max_deliveries: int, limit: int) -> int:
         consumer = self.consumers[name]
+        if not consumer.condemned:
+            while consumer.waiting:
+                self._hold(consumer, consumer.waiting.pop(0))
         if not consumer.condemned and not consumer.solo and len(consumer.held) == 1:
             consumer.solo = consumer.held[0][0]
         consumer.condemned = True

@@ -168,7 +168,34 @@ async def test_who_dies_after_a_wait_takes_nothing_along(queue: Queue) -> None:
     await consumer.fetch(0)
     assert await consumer.wait()
     assert consumer.recover(queue.leases()) == 0
-    assert await drain(queue) == payloads(1, 2)
+    assert await drain(queue) == [trailer.join(payload_of(1), 1, 0), payload_of(2)]
+
+
+async def test_who_dies_of_what_a_wait_has_brought_beside_another_does_not_blame_that(queue: Queue) -> None:
+    consumer = Consumer(queue.broker())
+    await Producer(queue.broker()).push(task(1), task(2))
+    await consumer.fetch(1)
+    assert await consumer.wait()
+    await consumer.fetch(0)
+    for _ in range(3):
+        assert consumer.recover(queue.leases(), max_deliveries=2) == 0
+        consumer = Consumer(queue.broker())
+        marked = [trailer.split(payload) for payload in await consumer.take(2)]
+        assert marked == [(payload_of(1), 1, 0), (payload_of(2), 1, 0)]
+
+
+async def test_what_comes_to_a_condemned_consumer_is_handed_back_uncounted(queue: Queue) -> None:
+    consumer, leases = Consumer(queue.broker()), queue.leases()
+    await consumer.fetch(0)
+    wait = asyncio.ensure_future(consumer.wait())
+    await settled(queue)
+    assert consumer.recover(leases) == 0
+    await Producer(queue.broker()).push(task(1))
+    await settled(queue)
+    assert consumer.recover(leases) == 0
+    assert await drain(queue) == payloads(1)
+    await consumer.broker.end_wait()
+    await wait
 
 
 async def test_what_was_waited_for_goes_back_behind_what_is_held(queue: Queue) -> None:
@@ -181,12 +208,11 @@ async def test_what_was_waited_for_goes_back_behind_what_is_held(queue: Queue) -
         if ending == "leave":
             await consumer.leave()
         else:
-            assert consumer.recover(queue.leases(), limit=1) == 1
-            assert consumer.recover(queue.leases(), limit=1) == 0
+            assert [consumer.recover(queue.leases(), limit=1) for _ in range(4)] == [3, 2, 1, 0]
         marked = [trailer.split(payload) for payload in await drain(queue)]
         assert [one.body for one in marked] == payloads(*range(6))
-        # It was given to nobody yet: that is no delivery.
-        assert [one.deliveries for one in marked] == [0] * 6 if ending == "leave" else [1, 1, 0, 0, 0, 0]
+        # Who dies may have begun it.
+        assert [one.deliveries for one in marked] == ([0] * 6 if ending == "leave" else [1, 1, 1, 1, 0, 0])
 
 
 async def test_waiting_first_is_served_first(queue: Queue) -> None:
@@ -213,8 +239,10 @@ async def test_a_task_that_comes_after_a_wait_was_cancelled_is_not_lost(queue: Q
     assert wait.cancelled()
     await consumer.leave()
     await Producer(queue.broker()).push(task(1))
-    # If its lease was left to run out, what the abandoned wait may have taken is recovered.
-    if consumer.lease_in(leases) is not None:
+    # If its lease was left behind, what the abandoned wait may have taken is recovered.
+    lease = consumer.lease_in(leases)
+    if lease is not None:
+        assert lease.deadline < 0
         assert consumer.recover(leases) == 0
     assert await drain(queue) == payloads(1)
 
@@ -333,7 +361,7 @@ async def test_an_early_start_of_what_was_recovered_does_not_count(queue: Queue)
     assert await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=True) == Exchange(
         [], lost=True
     )
-    assert await drain(queue) == payloads(1)
+    assert await drain(queue) == [trailer.join(payload_of(1), 1, 0)]
 
 
 async def test_an_early_start_of_nothing_is_nothing(queue: Queue) -> None:

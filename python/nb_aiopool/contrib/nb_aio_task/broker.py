@@ -166,8 +166,8 @@ class Broker(abc.ABC):
         """
         Hand back all that the consumer holds, and end its lease.
 
-        Guarantees: if a `wait` of this consumer may still be answered, the lease is left to run out, so that what that
-        answer takes out of the list is recovered.
+        Guarantees: if a `wait` of this consumer may still be answered, the lease is left behind condemned, so that what
+        that answer takes out of the list is recovered.
         """
 
     @abc.abstractmethod
@@ -248,7 +248,8 @@ class Leases(abc.ABC):
         its lease stays condemned for an hour after that, because a `wait` of it may still be answered. Counts the
         delivery of each: of the one that ran alone (`solo`, or the only one held), without a limit; of others, up
         to `limits.suspicious_at`, from which on they are run alone; of none but the solo one, if there is one. A
-        solo one that has reached `max_deliveries` is put at `limits.condemned_at` at least.
+        solo one that has reached `max_deliveries` is put at `limits.condemned_at` at least. What a `wait` had brought
+        before it was condemned counts as given to it.
         Returns how many are left, None if the lease has changed or gone; any negative deadline stands for a lease that
         was condemned.
         """

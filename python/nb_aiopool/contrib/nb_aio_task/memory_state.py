@@ -239,6 +239,9 @@ class MemoryState:
             return None
         if consumer.deadline >= 0:
             consumer.deadline = -max(1, now)
+            # It may have begun at once what a wait has brought, before that had a number, and have died of it.
+            while consumer.put_by:
+                self._hold(consumer, consumer.put_by.popleft())
             if not consumer.solo and len(consumer.held) == 1:
                 consumer.solo = next(iter(consumer.held))
         self._hand_back_put_by(consumer)

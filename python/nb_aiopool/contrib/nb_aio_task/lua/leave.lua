@@ -12,7 +12,11 @@ for i = #numbers, 1, -1 do
     redis.call('LPUSH', list, redis.call('HGET', inflight, numbers[i]))
 end
 redis.call('DEL', inflight)
+redis.call('DEL', state)
 if ARGV[2] == '' then
-    redis.call('DEL', state)
     redis.call('ZREM', consumers, ARGV[1])
+else
+    -- What may still come is recovered, as from one that was condemned: nobody has begun it.
+    local time = redis.call('TIME')
+    redis.call('ZADD', consumers, -(time[1] * 1000 + math.floor(time[2] / 1000)), ARGV[1])
 end

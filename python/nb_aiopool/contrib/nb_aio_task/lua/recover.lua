@@ -16,7 +16,16 @@ end
 -- finish this. It stays condemned for a while: a blocking call that it left open may still be answered.
 local condemned = deadline < 0 and -deadline or now
 redis.call('ZADD', consumers, -condemned, consumer)
-give_back_waited(wait, list)
+if deadline >= 0 then
+    -- It may have begun at once what a wait has brought, before that had a number, and have died of it.
+    local last = tonumber(redis.call('HGET', state, 'last') or 0)
+    for i, payload in ipairs(redis.call('LRANGE', wait, 0, -1)) do
+        redis.call('HSET', inflight, last + i, payload)
+    end
+    redis.call('DEL', wait)
+else
+    give_back_waited(wait, list)
+end
 
 local numbers = numbers_in(inflight)
 local solo = redis.call('HGET', state, 'solo')
