@@ -28,7 +28,7 @@ full = pytest.mark.skipif(
     os.environ.get("NB_AIOPOOL_CHAOS") == "short",
     reason="NB_AIOPOOL_CHAOS=short leaves out most of the chaos",
 )
-PATIENCE = 60.0
+PATIENCE = 30.0
 PROGRAM = Path(__file__).with_name("chaos_worker.py")
 Item = Tuple[Tuple[object, ...], Dict[str, Any]]
 
@@ -59,8 +59,12 @@ class WorkerProcess:
                 stderr=stderr,
                 env={**os.environ, **env},
             )
+        self._log = log
+
+    def until_started(self) -> None:
+        """Wait until it answers to signals."""
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"started\n", log.read_text(encoding="utf-8")
+        assert self.process.stdout.readline() == b"started\n", self._log.read_text(encoding="utf-8")
 
     @property
     def pid(self) -> int:
@@ -128,7 +132,7 @@ class Chaos:
         env: Optional[Dict[str, str]] = None,
         **options: Any,
     ) -> List[WorkerProcess]:
-        """Start workers, and wait until each has registered itself."""
+        """Start workers, and wait until each consumes."""
         config = {
             "url": url or self.url,
             "queues": [*queues] or [self.queue],
@@ -139,6 +143,8 @@ class Chaos:
         }
         started = [WorkerProcess(config, self.log, prefix, env or {}) for _ in range(count)]
         self.workers += started
+        for worker in started:
+            worker.until_started()
         return started
 
     def submit(self, items: Iterable[Item], task: Optional[AioTask[Any]] = None) -> None:

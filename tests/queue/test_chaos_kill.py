@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING
 
 import pytest
 from chaos import Chaos, full, item, until
+from chaos_producer import Producers
 
 from nb_aiopool.contrib.nb_aio_task.keeper import RECOVER_AT_ONCE
 from nb_aiopool.contrib.nb_aio_task.keys import QueueKeys
@@ -118,68 +116,24 @@ def test_workers_are_killed_while_they_recover(tmp_path: Path, redis_server: Red
         assert chaos.dead() == []
 
 
-PRODUCER = """
-import asyncio, sys
-from nb_aiopool.contrib.nb_aio_task import aio_task
-
-@aio_task(sys.argv[2], redis_url=sys.argv[1])
-async def work(label): ...
-
-async def main():
-    for number in range(1_000_000):
-        labels = ["%s-%d-%d" % (sys.argv[3], number, n) for n in range(5)]
-        await asyncio.gather(*[work.submit(label) for label in labels])
-        print("\\n".join(labels), flush=True)
-
-asyncio.run(main())
-"""
-
-
 def test_producers_that_are_killed_leave_what_they_were_told_is_queued(
     tmp_path: Path, redis_server: RedisServer
 ) -> None:
     with Chaos(tmp_path, redis_server, max_concurrency=100) as chaos:
-        arguments = [sys.executable, "-c", PRODUCER, redis_server.url, chaos.queue]
-        producers = [
-            subprocess.Popen([*arguments, str(number)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-            for number in range(4)
-        ]
-        told: List[str] = []
-        try:
-            chaos.start(1)
-            for number, producer in enumerate(producers):
-                assert producer.stdout is not None
-                told += [producer.stdout.readline().decode().strip() for _ in range(50 * (number + 1))]
-        finally:
-            for producer in producers:
-                producer.kill()
-                told += producer.communicate()[0].decode().split("\n")[:-1]
-        chaos.until_done(told)
-        chaos.assert_once(told)
+        chaos.start(1)
+        with Producers(redis_server.url, chaos.queue, 4) as producers:
+            producers.wait_for(100)
+        chaos.until_done(producers.told)
+        chaos.assert_once(producers.told)
 
 
 @full
 @pytest.mark.limit(120)
 def test_sixteen_producers_and_sixteen_workers_at_once(tmp_path: Path, redis_server: RedisServer) -> None:
     with Chaos(tmp_path, redis_server, max_concurrency=20, lease=5.0) as chaos:
-        arguments = [sys.executable, "-c", PRODUCER, redis_server.url, chaos.queue]
-        producers: List[subprocess.Popen[bytes]] = []
-        told: List[str] = []
-        try:
-            for number in range(16):
-                producers.append(
-                    subprocess.Popen(
-                        [*arguments, str(number)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-                    )
-                )
-                chaos.start(1)
-            for producer in producers:
-                assert producer.stdout is not None
-                told += [producer.stdout.readline().decode().strip() for _ in range(100)]
-        finally:
-            for producer in producers:
-                producer.send_signal(signal.SIGKILL)
-                told += producer.communicate()[0].decode().split("\n")[:-1]
-        chaos.until_done(told)
-        chaos.assert_once(told)
+        with Producers(redis_server.url, chaos.queue, 16, pause=0.02) as producers:
+            chaos.start(16)
+            producers.wait_for(100)
+        chaos.until_done(producers.told)
+        chaos.assert_once(producers.told)
         chaos.stop()

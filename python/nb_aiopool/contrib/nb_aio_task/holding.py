@@ -69,6 +69,7 @@ class Holding:
         self._doubt = False
         self._watch = Watch(
             broker.leases(),
+            loop=self._loop,
             lease=options.lease,
             max_deliveries=options.max_deliveries,
             on_lost=self._on_lost,

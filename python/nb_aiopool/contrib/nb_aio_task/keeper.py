@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
 from .errors import Outage
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .broker import Lease, Leases
 
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
@@ -40,19 +42,22 @@ class Watch:
     """
     One consumer's lease, and its view of the other consumers of the queue.
 
-    `on_lost(consumer)` and `on_recovered(consumer)` are called by the thread.
+    `on_lost(consumer)` and `on_recovered(consumer)` are called by the thread. The lease is renewed only while `loop` runs:
+    if that was left in the middle of everything, nobody can run what the consumer holds.
     """
 
     def __init__(
         self,
         leases: Leases,
         *,
+        loop: asyncio.AbstractEventLoop,
         lease: float,
         max_deliveries: int,
         on_lost: Callable[[str], None],
         on_recovered: Callable[[str], None],
     ) -> None:
         self._leases = leases
+        self._loop = loop
         self._lease = lease
         self._max_deliveries = max_deliveries
         self._on_lost = on_lost
@@ -72,6 +77,9 @@ class Watch:
 
     def look(self, now: float) -> None:
         """Renew, look at the others, recover. Raises nothing."""
+        if self._loop.is_closed():
+            self.ended = True
+            return
         try:
             self._renew(now)
             self._watch()
@@ -88,7 +96,9 @@ class Watch:
 
     def _renew(self, now: float) -> None:
         consumer = self._consumer
-        if consumer is None or now - self._renewed_at < self._lease / 3 - self.period / 2:
+        if consumer is None or not self._loop.is_running():
+            return
+        if now - self._renewed_at < self._lease / 3 - self.period / 2:
             return
         if self._leases.renew(consumer, self._lease):
             self._renewed_at = now
