@@ -14,12 +14,13 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import pytest
 from chaos_history import History
 
 from nb_aiopool.contrib.nb_aio_task import AioTask, QueueStats, aio_task
+from nb_aiopool.contrib.nb_aio_task.task import BoundTask
 
 if TYPE_CHECKING:
     from redis_server import RedisServer
@@ -28,7 +29,7 @@ full = pytest.mark.skipif(
     os.environ.get("NB_AIOPOOL_CHAOS") == "short",
     reason="NB_AIOPOOL_CHAOS=short leaves out most of the chaos",
 )
-PATIENCE = 30.0
+PATIENCE = 20.0
 PROGRAM = Path(__file__).with_name("chaos_worker.py")
 Item = Tuple[Tuple[object, ...], Dict[str, Any]]
 
@@ -147,13 +148,13 @@ class Chaos:
             worker.until_started()
         return started
 
-    def submit(self, items: Iterable[Item], task: Optional[AioTask[Any]] = None) -> None:
+    def submit(self, items: Iterable[Item], task: Union[AioTask[Any], BoundTask, None] = None) -> None:
         """Submit from this process, and wait until Redis has it all."""
         used = task or self.task
 
         async def submit() -> None:
             await used.submit_many(items)
-            await used.close()
+            await (self.task if isinstance(used, BoundTask) else used).close()
 
         asyncio.run(submit())
 

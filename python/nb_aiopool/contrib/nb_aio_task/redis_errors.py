@@ -15,6 +15,19 @@ _PASSING = re.compile(
     r"\b(OOM|LOADING|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED)\b|max number of"
     r" clients"
 )
+# redis-py takes the code off the text of those for which it has a class; not every version has them all.
+_PASSING_CLASSES: Tuple[Type[BaseException], ...] = tuple(
+    getattr(errors, name)
+    for name in (
+        "OutOfMemoryError",
+        "BusyLoadingError",
+        "ReadOnlyError",
+        "MasterDownError",
+        "ClusterDownError",
+        "TryAgainError",
+    )
+    if hasattr(errors, name)
+)
 _LASTING = re.compile(
     r"\b(WRONGPASS|NOAUTH|NOPERM)\b|unauthenticated|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
 )
@@ -35,7 +48,7 @@ def translated(error: Exception) -> Exception:
         return BrokerError(
             f"Redis refuses the connection: {said}. Mend redis_url= (user, password, database)"
         )
-    if isinstance(error, CONNECTION_ERRORS) or _PASSING.search(said):
+    if isinstance(error, (*CONNECTION_ERRORS, *_PASSING_CLASSES)) or _PASSING.search(said):
         return Outage(said)
     if isinstance(error, errors.RedisError):
         return BrokerError(

@@ -1,0 +1,51 @@
+"""Which answers of Redis are taken for an outage: as redis-py raises them, which takes their codes off."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("redis")
+
+from redis.connection import DefaultParser
+
+from nb_aiopool.contrib.nb_aio_task.errors import BrokerError, Outage
+from nb_aiopool.contrib.nb_aio_task.redis_errors import translated
+
+PASSING = [
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "LOADING Redis is loading the dataset in memory",
+    "MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.",
+    "READONLY You can't write against a read only replica.",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "CLUSTERDOWN The cluster is down",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+    "ERR max number of clients reached",
+]
+LASTING = [
+    "WRONGPASS invalid username-password pair or user is disabled.",
+    "NOAUTH Authentication required.",
+    "NOPERM this user has no permissions to run the 'evalsha' command",
+    "ERR invalid password",
+    "ERR DB index is out of range",
+    "ERR unknown command 'BLMOVE'",
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+]
+
+
+def raised(answer: str) -> Exception:
+    error = translated(DefaultParser.parse_error(answer))
+    assert isinstance(error, (BrokerError, Outage))
+    return error
+
+
+@pytest.mark.parametrize("answer", PASSING)
+def test_what_will_pass_is_an_outage(answer: str) -> None:
+    assert isinstance(raised(answer), Outage)
+
+
+@pytest.mark.parametrize("answer", LASTING)
+def test_what_will_not_pass_by_itself_is_an_error(answer: str) -> None:
+    assert not isinstance(raised(answer), Outage)
