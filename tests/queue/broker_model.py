@@ -128,11 +128,15 @@ class Model:
         self.consumers[name].waiting.append(entry)
         return entry.payload
 
-    def reconcile(self, name: str, known: Sequence[int]) -> int:
+    def reconcile(self, name: str, known: Sequence[int], put_by: bool) -> int:
         consumer = self.alive(name)
         if consumer is None:
             return 0
-        self.list[:0] = [entry for number, entry in consumer.held if number not in known]
+        unknown = [entry for number, entry in consumer.held if number not in known]
+        if put_by:
+            unknown += consumer.waiting
+            consumer.waiting = []
+        self.list[:0] = unknown
         consumer.held = [(number, entry) for number, entry in consumer.held if number in known]
         return consumer.last
 

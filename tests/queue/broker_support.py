@@ -187,8 +187,8 @@ class Consumer:
     async def wait(self, timeout: float = 60.0) -> Optional[bytes]:
         return await self.broker.wait(self.name, timeout)
 
-    async def reconcile(self, *known: int) -> int:
-        self.last = await self.broker.reconcile(self.name, known)
+    async def reconcile(self, *known: int, put_by: bool = False) -> int:
+        self.last = await self.broker.reconcile(self.name, known, put_by=put_by)
         return self.last
 
     async def leave(self) -> None:

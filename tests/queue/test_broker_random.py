@@ -181,8 +181,9 @@ class Storm:
                 n: label for n, label in known.items() if self.rng.random() < 0.7
             }
         for _ in range(self.rng.choice((1, 2))):
-            expected = self.model.reconcile(consumer.name, list(known))
-            self.expect("reconcile", await consumer.reconcile(*known), expected)
+            put_by = consumer.name not in self.early and self.rng.random() < 0.3
+            expected = self.model.reconcile(consumer.name, list(known), put_by)
+            self.expect("reconcile", await consumer.reconcile(*known, put_by=put_by), expected)
 
     async def wait(self) -> None:
         consumer = self.consumer()

@@ -152,6 +152,21 @@ async def test_what_was_waited_for_comes_before_what_is_in_the_list(queue: Queue
     assert await consumer.take(2) == payloads(1, 2)
 
 
+@pytest.mark.parametrize("put_by", [False, True])
+async def test_what_was_waited_for_is_handed_back_behind_the_rest_if_it_is_asked_for(
+    queue: Queue, put_by: bool
+) -> None:
+    consumer = Consumer(queue.broker())
+    await Producer(queue.broker()).push(task(1), task(2), task(3), task(4))
+    await consumer.fetch(2)
+    assert await consumer.wait() == payload_of(3)
+    assert await consumer.reconcile(1, put_by=put_by) == 2
+    back = payloads(2, 3, 4) if put_by else payloads(2, 4)
+    assert await drain(queue) == back
+    await consumer.leave()
+    assert await drain(queue) == (payloads(1) if put_by else payloads(1, 3))
+
+
 async def test_who_leaves_after_a_wait_takes_nothing_along(queue: Queue) -> None:
     consumer = Consumer(queue.broker())
     await Producer(queue.broker()).push(task(1), task(2), task(3))

@@ -105,7 +105,7 @@ def test_redis_is_down(tmp_path: Path, own_server: RedisServer, outage: str, run
         gate.touch()
         took = ended_after(worker)
         assert took < AT_MOST, "%.1f s\n%s" % (took, chaos.tell([]))
-        assert sorted(map(int, chaos.history.labels("end"))) [:running] == list(range(running))
+        assert sorted(map(int, chaos.history.labels("end")))[:running] == list(range(running))
         own_server.start() if outage == "kill" else own_server.resume()
         chaos.start(1)
         chaos.until_done(range(running))
@@ -113,9 +113,7 @@ def test_redis_is_down(tmp_path: Path, own_server: RedisServer, outage: str, run
 
 
 @pytest.mark.limit(60)
-def test_redis_goes_down_and_later_the_worker_is_told_to_end(
-    tmp_path: Path, own_server: RedisServer
-) -> None:
+def test_redis_goes_down_and_later_the_worker_is_told_to_end(tmp_path: Path, own_server: RedisServer) -> None:
     with Chaos(tmp_path, own_server, lease=2.0) as chaos:
         chaos.submit([item(label, 0.05) for label in range(200)])
         workers = chaos.start(2)

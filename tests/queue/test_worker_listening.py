@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, List, Tuple
 
 from nb_aiopool.contrib.nb_aio_task import AioTask, aio_task
+from nb_aiopool.contrib.nb_aio_task.broker import Submission
 from nb_aiopool.contrib.nb_aio_task.memory_broker import MemoryBroker
 from nb_aiopool.contrib.nb_aio_task.worker import Worker
 from support import turns
@@ -45,6 +46,24 @@ class HeldBack(MemoryBroker):
         return payload
 
 
+class ComesLast(MemoryBroker):
+    """Something comes in at the very moment when a wait is to be ended."""
+
+    def __init__(self, url: str, list_name: str, last: Submission) -> None:
+        super().__init__(url, list_name)
+        self.last: List[Submission] = [last]
+        self.waits = 0
+
+    async def wait(self, consumer: str, timeout: float) -> Any:
+        self.waits += 1
+        return await super().wait(consumer, timeout)
+
+    async def end_wait(self) -> None:
+        while self.last:
+            await self.push("last", 1, [self.last.pop()])
+        await super().end_wait()
+
+
 def recorder(memory: MemoryQueue) -> Tuple[AioTask[Any], List[int], asyncio.Event]:
     """A task that writes down its calls, and an event that is set by each."""
     ran: List[int] = []
@@ -79,3 +98,34 @@ async def test_what_comes_while_an_answer_is_on_its_way_is_fetched_at_once(memor
         await running
         await record.close()
     assert await broker.counts() == (0, 0, 0, 0)
+
+
+async def test_what_comes_while_the_worker_stops_does_not_wait_for_what_runs(memory: MemoryQueue) -> None:
+    gate, began = asyncio.Event(), asyncio.Event()
+
+    @aio_task("wait", redis_url="memory://test-worker-stop")
+    async def gated() -> None:
+        began.set()
+        await gate.wait()
+
+    broker = ComesLast(gated.redis_url, gated.queue_name, Submission(b"last", "1" * 32))
+    worker = Worker(gated.definition, broker, block=LONG)
+    running = asyncio.ensure_future(worker.run())
+    try:
+        while broker.waits < 1:
+            await asyncio.sleep(0.001)
+        await gated.submit()
+        await asyncio.wait_for(began.wait(), PATIENCE)
+        while broker.waits < 2:  # the first has brought what runs
+            await asyncio.sleep(0.001)
+        worker.stop()
+        while broker.last or (await broker.counts()).queued != 1:
+            assert not running.done()
+            await asyncio.sleep(0.001)
+        assert await broker.counts() == (1, 1, 0, 0)
+    finally:
+        gate.set()
+        await running
+        await gated.close()
+    assert await broker.counts() == (1, 0, 0, 0)
+    await broker.clear()

@@ -154,9 +154,10 @@ class Broker(abc.ABC):
         """Let a `wait` that goes on return at once. Never raises."""
 
     @abc.abstractmethod
-    async def reconcile(self, consumer: str, known: Iterable[int]) -> int:
+    async def reconcile(self, consumer: str, known: Iterable[int], *, put_by: bool = False) -> int:
         """
-        Hand back, to the front and in order, whatever the consumer holds that is not `known`.
+        Hand back, to the front and in order, whatever the consumer holds that is not `known`; with `put_by` also what a
+        `wait` has put by for it. Requires for that: no wait goes on, and nothing put by was started early.
 
         Returns the highest number that it has been given, 0 if it was recovered.
         """

@@ -206,12 +206,12 @@ class Holding:
             return reply
 
     async def hand_back(self) -> None:
-        """Hand back what was not started; what has ended is told first."""
+        """Hand back what was not started; what has ended is told first. Requires: no wait goes on, and none begins."""
         self.suspects.clear()
         self._ready.clear()
         self._cancelled.clear()
         if (self._registered or self._doubt) and await self.exchange(0) is not None:
-            await persist(self._reconcile, self._log, self._longest_pause)
+            await persist(lambda: self._reconcile(put_by=True), self._log, self._longest_pause)
 
     async def leave(self) -> None:
         """Tell what has ended, hand back all the rest, and end the lease."""
@@ -255,11 +255,12 @@ class Holding:
     def _is_suspicious(self, attempt: Attempt) -> bool:
         return attempt.deliveries >= suspicious_at(self._options.max_deliveries)
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self, *, put_by: bool = False) -> None:
         known = [*self.in_pool, *self._acks, *(attempt.number for attempt in self.suspects)]
         known += [settlement.number for settlement in self._settlements]
         known += [attempt.number for attempt in self._cancelled]
-        self._last = await self._broker.reconcile(self.consumer, [number for number in known if number])
+        numbered = [number for number in known if number]
+        self._last = await self._broker.reconcile(self.consumer, numbered, put_by=put_by)
 
     def _rename(self) -> None:
         self.more = True

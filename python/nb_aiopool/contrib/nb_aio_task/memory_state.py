@@ -137,10 +137,12 @@ class MemoryState:
         deliveries = [] if stray else self._fetch(consumer, want, sweep=sweep)
         return Exchange(deliveries, next_due, stray=stray, early=early_number)
 
-    def reconcile(self, name: str, known: Iterable[int]) -> int:
+    def reconcile(self, name: str, known: Iterable[int], *, put_by: bool) -> int:
         consumer = self._living(name)
         if consumer is None:
             return 0
+        if put_by:
+            self._hand_back_put_by(consumer)
         expected = set(known)
         for number in sorted(consumer.held.keys() - expected, reverse=True):
             self._hand_back(consumer.held.pop(number))

@@ -124,12 +124,10 @@ class RedisBroker(Broker):
                 return
             await asyncio.sleep(0.01)
 
-    async def reconcile(self, consumer: str, known: Iterable[int]) -> int:
-        k = self.keys
-        keys: List[Argument] = [k.list, k.inflight(consumer), k.state(consumer), k.consumers]
-        return int(
-            await self._turns.script(SCRIPTS["reconcile"], keys, [consumer, " ".join(map(str, known))])
-        )
+    async def reconcile(self, consumer: str, known: Iterable[int], *, put_by: bool = False) -> int:
+        keys: List[Argument] = [self.keys.list, *self._own_keys(consumer)]
+        arguments: List[Argument] = [consumer, " ".join(map(str, known)), b"1" if put_by else b""]
+        return int(await self._turns.script(SCRIPTS["reconcile"], keys, arguments))
 
     async def leave(self, consumer: str) -> None:
         keys: List[Argument] = [self.keys.list, *self._own_keys(consumer)]

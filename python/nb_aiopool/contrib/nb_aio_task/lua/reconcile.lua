@@ -1,9 +1,13 @@
 -- Hands back, in order and to the front, what a consumer holds and does not know of.
--- KEYS: list, inflight, state, consumers   ARGV: consumer, numbers that it knows (in one string)
+-- KEYS: list, inflight, wait, state, consumers
+-- ARGV: consumer, numbers that it knows (in one string), '1' if also what a blocking call has taken
 -- Returns the highest number it was given; 0 if it was recovered.
-local list, inflight, state, consumers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local list, inflight, wait, state, consumers = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 if not deadline_of(consumers, ARGV[1]) then
     return 0
+end
+if ARGV[3] ~= '' then
+    give_back_waited(wait, list)
 end
 local known = {}
 for number in ARGV[2]:gmatch('%d+') do
