@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import TYPE_CHECKING, Any, List, Tuple
 
 from nb_aiopool.contrib.nb_aio_task import AioTask, aio_task
@@ -60,7 +61,7 @@ class ComesLast(MemoryBroker):
 
     async def end_wait(self) -> None:
         while self.last:
-            await self.push("last", 1, [self.last.pop()])
+            await self.push(uuid.uuid4().hex, 1, [self.last.pop()])
         await super().end_wait()
 
 

@@ -42,8 +42,8 @@ class Watch:
     """
     One consumer's lease, and its view of the other consumers of the queue.
 
-    `on_lost(consumer)` and `on_recovered(consumer)` are called by the thread. The lease is renewed only while `loop` runs:
-    if that was left in the middle of everything, nobody can run what the consumer holds.
+    `on_lost(consumer)` and `on_recovered(consumer)` are called by the thread. The lease is renewed only while `loop`
+    runs: if that was left in the middle of everything, nobody can run what the consumer holds.
     """
 
     def __init__(
