@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from nb_aiopool.contrib.nb_aio_task import trailer
 from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Settlement, Submission
@@ -29,7 +29,6 @@ class Model:
         self.list: List[Entry] = []
         self.delayed: List[Tuple[float, Entry]] = []
         self.consumers: Dict[str, ModelConsumer] = {}
-        self.gone: Set[str] = set()
         self.ids: Dict[str, str] = {}
         self.results: Dict[str, Tuple[float, bytes]] = {}
         self.dead: Dict[str, bytes] = {}
@@ -71,8 +70,9 @@ class Model:
         early_ended: bool,
         sweep: bool,
     ) -> Exchange:
-        if register and name not in self.gone:
-            self.consumers.setdefault(name, ModelConsumer())
+        if name not in self.consumers:
+            self.consumers[name] = ModelConsumer()
+            self.consumers[name].condemned = not register
         consumer = self.alive(name)
         if consumer is None:
             return Exchange([], lost=True)
@@ -145,7 +145,6 @@ class Model:
         if consumer is not None:
             self.list[:0] = [entry for _, entry in consumer.held] + consumer.waiting
             del self.consumers[name]
-            self.gone.add(name)
 
     def recover(self, name: str, max_deliveries: int, limit: int) -> int:
         consumer = self.consumers[name]

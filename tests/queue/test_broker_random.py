@@ -200,8 +200,6 @@ class Storm:
         for _ in range(self.rng.choice((1, 2))):
             self.model.leave(consumer.name)
             await consumer.leave()
-        if consumer.register:
-            self.model.gone.discard(consumer.name)
 
     async def recover(self) -> None:
         names = list(self.model.consumers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Optional
 from typing import Counter as Count
 
 import pytest
@@ -14,6 +14,7 @@ from chaos_proxy import Fault, Proxy
 pytest.importorskip("redis")
 
 from nb_aiopool.contrib.nb_aio_task import AioTask, aio_task
+from nb_aiopool.contrib.nb_aio_task.keys import QueueKeys
 from nb_aiopool.contrib.nb_aio_task.redis_broker import RedisBroker
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ async def until(condition: Callable[[], Any], tell: Callable[[], object]) -> Non
 class Runs:
     """A task that goes through a proxy, the same one that does not, and what has run."""
 
-    def __init__(self, server: RedisServer, proxy: Proxy, queue: str) -> None:
+    def __init__(self, server: RedisServer, proxy: Optional[Proxy], queue: str) -> None:
         self.counts: Count[int] = Counter()
-        self.through = self._make(queue, proxy.url)
+        self.through = self._make(queue, proxy.url if proxy else server.url)
         self.direct = self._make(queue, server.url)
 
     def _make(self, queue: str, url: str) -> AioTask[Any]:
@@ -133,6 +134,53 @@ async def register_a_dead_one(server: RedisServer, task: AioTask[Any], held: int
     )
     assert len(answer.deliveries) == held
     await broker.close()
+
+
+async def test_nothing_comes_in_the_name_that_redis_has_forgotten(redis_server: RedisServer) -> None:
+    """The worker goes on under another name, and so does its wait."""
+    with Proxy(redis_server.port) as proxy:
+        runs = Runs(redis_server, proxy, "forgotten")
+        keys = QueueKeys(runs.direct.queue_name)
+        consuming = asyncio.ensure_future(runs.through.consume(timeout=1000))
+        await until(lambda: proxy.seen.get("BLMOVE"), lambda: proxy.seen)
+        redis_server.command("DEL", keys.consumers)
+        await until(lambda: proxy.seen["BLMOVE"] == 2, lambda: proxy.seen)
+        for label in range(20):
+            await runs.direct.submit(label)
+        await until(lambda: len(runs.counts) == 20, lambda: set(range(20)) - set(runs.counts))
+        await until(lambda: is_empty(runs.direct), lambda: runs.counts)
+        assert redis_server.command("KEYS", keys.wait("*")) == b"*0\r\n"
+        assert set(runs.counts.values()) == {1}
+        await runs.through.stop()
+        await consuming
+        await runs.close()
+
+
+@pytest.mark.parametrize("ended", ["left", "forgotten"])
+async def test_what_comes_in_the_name_of_one_who_is_gone_is_recovered(
+    redis_server: RedisServer, ended: str
+) -> None:
+    """It asked, was told that it is lost, and has a blocking call open all the same."""
+    runs = Runs(redis_server, None, "gone-" + ended)
+    broker, other = (RedisBroker(redis_server.url, runs.direct.queue_name) for _ in range(2))
+    options: Any = {"lease": 60.0, "last": 0, "want": 0, "solo": 0, "acks": [], "settlements": []}
+    await broker.exchange("gone:1:1:1000", register=True, **options)
+    waiting = asyncio.ensure_future(broker.wait("gone:1:1:1000", 1000))
+    await until(lambda: b"cmd=blmove" in redis_server.command("CLIENT", "LIST"), lambda: ended)
+    if ended == "left":
+        await other.leave("gone:1:1:1000")
+    else:
+        redis_server.command("DEL", broker.keys.consumers)
+    assert (await broker.exchange("gone:1:1:1000", register=False, **options)).lost
+    await runs.direct.submit(1)
+    assert await waiting
+    consuming = asyncio.ensure_future(runs.direct.consume())
+    await until(lambda: runs.counts[1] == 1, lambda: runs.counts)
+    await until(lambda: is_empty(runs.direct), lambda: runs.counts)
+    await runs.direct.stop()
+    await consuming
+    for used in (broker, other, runs):
+        await used.close()
 
 
 @pytest.mark.limit(60)

@@ -62,7 +62,8 @@ class Exchange(NamedTuple):
     """
     The answer to one exchange.
 
-    `lost`: the consumer was recovered; nothing of the call took effect, and never will again under this name.
+    `lost`: the consumer was recovered, or has left, and is condemned; nothing of the call took effect, and never will
+    again under this name.
     `stray`: the consumer holds deliveries that it was never told of (an answer was lost): nothing was fetched, and
     it has to `reconcile`. `next_due` is in how many seconds the next delayed task is due, None if there is none.
     `early` is the number given to the early start that this exchange took note of, else 0.

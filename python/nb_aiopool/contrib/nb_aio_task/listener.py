@@ -19,11 +19,13 @@ class Listener:
     """
     Lets one consumer wait, beside whatever else it does.
 
-    `heard(payload)` is called when something has come: it says whether it has started that, which is what makes an idle
-    worker quick. The alarm is set off when the wait is over, whatever came of it.
+    `heard(consumer, payload)` is called when something has come: it says whether it has started that, which is what
+    makes an idle worker quick. The alarm is set off when the wait is over, whatever came of it.
     """
 
-    def __init__(self, broker: Broker, block: float, alarm: Alarm, heard: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self, broker: Broker, block: float, alarm: Alarm, heard: Callable[[str, bytes], bool]
+    ) -> None:
         self._broker = broker
         self._block = block
         self._alarm = alarm
@@ -60,7 +62,7 @@ class Listener:
         self.pending = True
         try:
             payload = await self._broker.wait(consumer, self._block)
-            self.pending = payload is not None and not self._heard(payload)
+            self.pending = payload is not None and not self._heard(consumer, payload)
         except Outage:
             # The consumer's next turn most likely meets it as well, and sees to it; if not, this must not spin.
             await asyncio.sleep(_REST_AFTER_OUTAGE)

@@ -119,9 +119,11 @@ class MemoryState:
         sweep: bool,
     ) -> Exchange:
         consumer = self._consumers.get(name)
-        if consumer is None and register:
+        if consumer is None:
             consumer = self._consumers[name] = Consumer()
-        if consumer is None or consumer.deadline < 0:
+            # One that has left or was forgotten is condemned: what a wait still takes in its name is to be recovered.
+            consumer.deadline = 0 if register else -max(1, now)
+        if consumer.deadline < 0:
             return Exchange([], lost=True)
         consumer.deadline = now + milliseconds(lease)
         stray = consumer.last != last

@@ -150,11 +150,12 @@ class Worker:
         holding.more = holding.more or (sweep and listener.pending)
         reply = await holding.exchange(room, sweep=sweep)
         if listener.pending and not listener.listening:
-            # Not all that a wait has put by has been fetched: that comes before the next wait, because the broker takes
-            # what is put by first for what is started early.
+            # Not all that a wait has put by has been fetched: that comes before the next wait.
             listener.pending = not (sweep and not holding.more)
             holding.more = listener.pending
-        if reply is not None:
+        if reply is None:  # the lease was lost: a wait in the old name brings nothing that is this worker's
+            await listener.end()
+        else:
             self._next_due = reply.next_due
             if not self._stopping:
                 for attempt in holding.startable():
@@ -164,8 +165,10 @@ class Worker:
         self._has_started = True
         attempt.job = self._pool.submit_nowait(self._attempts.make(attempt))
 
-    def _hear(self, payload: bytes) -> bool:
+    def _hear(self, consumer: str, payload: bytes) -> bool:
         """Something has come into the empty queue: start it without asking for it first, if that may be."""
+        if consumer != self._holding.consumer:  # the lease was lost meanwhile: it is recovered like the rest
+            return False
         self._holding.more = True  # where one came from, there may be others
         attempt = None if self._stopping else self._holding.begin_early(payload)
         if attempt is None:

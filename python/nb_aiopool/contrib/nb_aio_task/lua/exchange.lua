@@ -19,6 +19,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local registered = redis.call('ZSCORE', consumers, consumer)
 if registered and tonumber(registered) < 0 or not registered and register == '' then
+    if not registered then
+        -- It has left, or Redis has forgotten it: what a blocking call still takes in its name is to be recovered.
+        redis.call('ZADD', consumers, -now, consumer)
+    end
     return { 'lost' }
 end
 redis.call('ZADD', consumers, now + lease, consumer)
