@@ -65,8 +65,13 @@ def tasks() -> List[AioTask[Any]]:
 async def consume() -> Tuple[str, int]:
     consuming = asyncio.ensure_future(batch_consume(tasks(), timeout=CONFIG["block"]))
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        record("told", "to end")
+        consuming.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, consuming.cancel)
+        loop.add_signal_handler(number, end)
     print("started", flush=True)
     try:
         await consuming

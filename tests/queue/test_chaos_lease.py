@@ -68,6 +68,30 @@ def test_what_a_worker_says_that_was_paused_beyond_its_lease_is_refused(
         chaos.stop([late])
 
 
+@pytest.mark.limit(60)
+def test_the_second_signal_ends_what_runs_on_without_a_lease(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    gate = tmp_path / "gate"
+    with Chaos(tmp_path, redis_server, max_concurrency=5, lease=LEASE) as chaos:
+        chaos.submit([item(label, gate=str(gate)) for label in range(5)])
+        (late,) = chaos.start(1)
+        chaos.until_started(5)
+        late.signal(signal.SIGSTOP)
+        chaos.start(1)
+        chaos.until_started(10)
+        late.signal(signal.SIGCONT)
+        until(lambda: "has run out without being renewed" in chaos.log.read_text(encoding="utf-8"))
+        late.signal(signal.SIGTERM)
+        until(lambda: chaos.history.count("told") == 1)
+        late.signal(signal.SIGTERM)
+        assert late.wait() == 0, chaos.tell(range(5))
+        assert chaos.history.count("cancel") == 5
+        gate.touch()
+        chaos.until_done(range(5))
+        assert chaos.history.count("end") == 5
+
+
 @full
 @pytest.mark.limit(60)
 def test_a_task_that_blocks_its_loop_longer_than_the_lease_is_not_taken(

@@ -56,6 +56,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm()
         self._stopping = False
+        self._aborted = False
         concurrency = options.max_concurrency
         read_ahead = max(1, concurrency // 10)
         if options.max_queue_size:
@@ -81,6 +82,7 @@ class Worker:
 
     def abort(self) -> None:
         """Stop, and cancel what is running: it is handed back."""
+        self._aborted = True
         self.stop()
         for attempt in list(self._holding.in_pool.values()):
             attempt.given_up = True
@@ -239,7 +241,7 @@ class Worker:
         if self._flush is not None:
             self._flush.cancel()
         # What runs on although its lease was lost ends here as well.
-        await self._pool.shutdown()
+        await self._pool.shutdown(cancel=self._aborted)
 
     async def _within(self, seconds: float, call: Awaitable[object]) -> bool:
         try:
