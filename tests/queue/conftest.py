@@ -14,6 +14,8 @@ from redis_server import RedisServer, server_program  # noqa: E402
 from task_support import Workshop  # noqa: E402
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli_support import Cli
 
 
@@ -35,6 +37,20 @@ def cli(redis_server: RedisServer) -> Iterator[Cli]:
     cli = Cli(redis_server.url.replace("/0", "/7"))
     yield cli
     cli.close()
+
+
+@pytest.fixture
+def own_server(redis_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
+    """A server for one test, which may break it; it forgets nothing. Where there is none, `redis_server` skips."""
+    with RedisServer(tmp_path / "redis", append_only=True) as server:
+        yield server
+
+
+@pytest.fixture
+def forgetful_server(redis_server: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
+    """The same; it keeps nothing on disk."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Optional
 from typing import Counter as Count
 
 import pytest
+from chaos import full
 from chaos_proxy import Fault, Proxy
 
 pytest.importorskip("redis")
@@ -84,6 +85,7 @@ async def test_submit(redis_server: RedisServer, how: str, number: int) -> None:
         await runs.close()
 
 
+@full
 @pytest.mark.limit(120)
 @pytest.mark.parametrize("how", ["before", "after", "within", "half"])
 @pytest.mark.parametrize("name", ["exchange", "BLMOVE", "CLIENT", "reconcile", "leave", "renew", "seen"])

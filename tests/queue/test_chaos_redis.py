@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from chaos import Chaos, full, item, until
 from chaos_producer import Producers
-from redis_server import RedisServer
 
 from nb_aiopool.contrib.nb_aio_task.keys import QueueKeys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from redis_server import RedisServer
+
 HOURS = 3 * 3600 * 1000
 LEASE = 1.0
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server for one test, which may break it; it forgets nothing."""
-    with RedisServer(tmp_path / "redis", append_only=True) as server:
-        yield server
-
-
-@pytest.fixture
-def forgetful_server(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 def count_of(log: Path, text: str) -> int:
@@ -182,7 +170,9 @@ def test_redis_forgets_everything(
         gate.touch()
         chaos.until_done(new)
         until(lambda: len(chaos.history.missing(running)) <= 2)  # but not what was not running yet
-        assert chaos.history.repeated() == {}, chaos.tell(chaos.history.repeated())
+        # What a blocking call has taken before its worker knew that it was forgotten may run again.
+        again = chaos.history.repeated()
+        assert len(again) <= len(workers) and set(again) <= set(new), chaos.tell(again)
         chaos.submit([item("last-%d" % number) for number in range(40)])
         chaos.until_done(["last-%d" % number for number in range(40)])
         chaos.stop(workers)

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, Iterator, List
+from typing import TYPE_CHECKING, List
 
 import pytest
 from chaos import Chaos, WorkerProcess, full, item, until
 from chaos_producer import Producers
-from redis_server import RedisServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from redis_server import RedisServer
+
 AT_MOST = 5.0
 """How long a worker may take to end when Redis does not answer."""
 LONG = 1000.0
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server for one test, which may break it."""
-    with RedisServer(tmp_path / "redis", append_only=True) as server:
-        yield server
 
 
 @full
@@ -89,6 +83,7 @@ def ended_after(worker: WorkerProcess) -> float:
     return time.monotonic() - begun
 
 
+@full
 @pytest.mark.limit(60)
 @pytest.mark.parametrize("outage", ["kill", "pause"])
 @pytest.mark.parametrize("running", [0, 5], ids=["idle", "running"])
