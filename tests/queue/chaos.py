@@ -158,9 +158,9 @@ class Chaos:
 
         asyncio.run(submit())
 
-    def queued(self) -> int:
+    def queued(self, queue: str = "") -> int:
         """The length of the list."""
-        return int(self.server.command("LLEN", self.task.queue_name)[1:])
+        return int(self.server.command("LLEN", "nb_aio_task:" + (queue or self.queue))[1:])
 
     def stats(self) -> QueueStats:
         async def ask() -> QueueStats:

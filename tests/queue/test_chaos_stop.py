@@ -153,6 +153,7 @@ def test_a_worker_of_several_queues_hands_back_to_each(tmp_path: Path, redis_ser
         (first,) = chaos.start(1, queues=queues)
         chaos.until_started(40)
         first.signal(signal.SIGTERM)
+        until(lambda: [chaos.queued(queue) for queue in queues] == [10] * 4, lambda: chaos.tell([]))
         gate.touch()
         assert first.wait() == 0, chaos.tell([])
         assert chaos.history.count("start") == 40, chaos.tell(labels)
