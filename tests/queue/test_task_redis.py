@@ -40,6 +40,7 @@ KNOWN = {
     "LPOP",
     "LPUSH",
     "LRANGE",
+    "LREM",
     "MGET",
     "PEXPIRE",
     "RPUSH",
