@@ -13,6 +13,7 @@ which it was given them, until it settles them, and a lease, which it renews. A 
 from __future__ import annotations
 
 import abc
+import math
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 
@@ -218,8 +219,11 @@ class Broker(abc.ABC):
         """Delete these dead letters; returns how many there were."""
 
     @abc.abstractmethod
-    def leases(self) -> Leases:
-        """The same queue's leases, for the thread that keeps them: with a connection of its own."""
+    def leases(self, patience: float = math.inf) -> Leases:
+        """
+        The same queue's leases, for the thread that keeps them: with a connection of its own, on which a call that
+        takes longer than `patience` seconds is an Outage.
+        """
 
     @abc.abstractmethod
     async def close(self) -> None:

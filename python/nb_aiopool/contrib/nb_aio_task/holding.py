@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
 
 _LONGEST_PAUSE = 5.0
+_SHORTEST_PATIENCE = 0.5
 
 
 class Holding:
@@ -68,7 +69,7 @@ class Holding:
         # Whether the broker may have given out what this does not know of: an answer was lost.
         self._doubt = False
         self._watch = Watch(
-            broker.leases(),
+            broker.leases(patience=max(_SHORTEST_PATIENCE, options.lease / 4)),
             loop=self._loop,
             lease=options.lease,
             max_deliveries=options.max_deliveries,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 import time
@@ -131,7 +132,7 @@ class MemoryBroker(Broker):
         with self._queue.state() as state:
             return state.bury(names)
 
-    def leases(self) -> MemoryLeases:
+    def leases(self, patience: float = math.inf) -> MemoryLeases:  # noqa: ARG002 -- nothing takes long here
         return MemoryLeases(self._queue, self._clock)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set
 
 from .broker import Broker, Counts, Delivery, Exchange, Leases, Settlement, Submission
@@ -203,8 +204,8 @@ class RedisBroker(Broker):
     async def bury(self, names: Sequence[str]) -> int:
         return int(await self._call("HDEL", self.keys.dead, *names)) if names else 0
 
-    def leases(self) -> Leases:
-        return RedisLeases(self._url, self.keys)
+    def leases(self, patience: float = math.inf) -> Leases:
+        return RedisLeases(self._url, self.keys, patience)
 
     async def close(self) -> None:
         await self._turns.close()

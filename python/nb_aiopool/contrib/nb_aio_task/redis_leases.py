@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class RedisLeases(Leases):
     """See Leases. Requires: used by one thread at a time."""
 
-    def __init__(self, url: str, keys: QueueKeys) -> None:
+    def __init__(self, url: str, keys: QueueKeys, patience: float) -> None:
         self._keys = keys
-        self._wire = BlockingWire(url)
+        self._wire = BlockingWire(url, patience)
         self._now = 0
 
     def renew(self, consumer: str, lease: float) -> bool:

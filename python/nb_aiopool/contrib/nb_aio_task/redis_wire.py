@@ -36,12 +36,12 @@ def _script_arguments(
     return [name, text, len(keys), *keys, *arguments]
 
 
-def _made_by(pool: Any, socket_timeout: Optional[float]) -> Any:
+def _made_by(pool: Any, socket_timeout: Optional[float], patience: float = CONNECT_SECONDS) -> Any:
     options = pool.connection_kwargs
     options["decode_responses"] = False  # payloads are bytes, whatever the URL says
     options["socket_timeout"] = socket_timeout
     if options.get("socket_connect_timeout") is None:
-        options["socket_connect_timeout"] = CONNECT_SECONDS
+        options["socket_connect_timeout"] = min(CONNECT_SECONDS, patience)
     return pool.connection_class(**options)
 
 
@@ -88,7 +88,11 @@ class Wire:
         self._client_id = 0
         self._patience.end()
         if connection is not None:
+            writer = getattr(connection, "_writer", None)
             await connection.disconnect(nowait=True)
+            if writer is not None:
+                # TLS would say good-bye first, for which a loop that ends has no time; the socket would be left open.
+                writer.transport.abort()
 
     def _break(self) -> None:
         """Whoever waits for the answer gets an error."""
@@ -133,10 +137,14 @@ class Wire:
 
 
 class BlockingWire:
-    """The same for a thread that has no event loop. Not to be shared between threads."""
+    """
+    The same for a thread that has no event loop, and waits `patience` seconds at most. Not to be shared between
+    threads.
+    """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float) -> None:
         self._url = url
+        self._patience = patience
         self._connection: Any = None
 
     def script(self, script: Script, keys: List[Argument], arguments: Iterable[Argument]) -> Any:
@@ -159,7 +167,7 @@ class BlockingWire:
             if self._connection is None:
                 pool = ConnectionPool.from_url(self._url, retry=no_retry())
                 timeout = pool.connection_kwargs.get("socket_timeout") or ANSWER_SECONDS
-                self._connection = _made_by(pool, timeout)
+                self._connection = _made_by(pool, min(timeout, self._patience), self._patience)
                 self._connection.connect()
             self._connection.send_packed_command([command], check_health=False)
             reply = self._connection.read_response()
