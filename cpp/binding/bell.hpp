@@ -84,7 +84,8 @@ private:
     std::atomic<int> holders_{1};
 };
 
-/// Holds a Bell, or nothing.
+/// Holds a Bell, or nothing. One assignment serves for copies and moves: it takes its argument by value.
+// NOLINTNEXTLINE(cppcoreguidelines-special-member-functions)
 class BellRef {
 public:
     BellRef() noexcept = default;

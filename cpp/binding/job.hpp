@@ -63,6 +63,7 @@ struct Job {
         return reinterpret_cast<PyObject*>(const_cast<char*>(fields - offset.load(std::memory_order_relaxed)));
     }
     /// Null once the job has ended.
+    // NOLINTBEGIN(performance-no-int-to-ptr): one word for either pointer, and which of them it is.
     [[nodiscard]] PoolObject* pool() const noexcept {
         return (home & ended_mark) == 0 ? reinterpret_cast<PoolObject*>(home) : nullptr;
     }
@@ -70,6 +71,7 @@ struct Job {
         return (home & ended_mark) == 0 ? reinterpret_cast<PoolObject*>(home)->state
                                         : reinterpret_cast<State*>(home & ~ended_mark);
     }
+    // NOLINTEND(performance-no-int-to-ptr)
     /// Takes the reference to the pool.
     [[nodiscard]] Ref leave_pool() noexcept {
         Ref left = Ref::own(as_object(pool()));
@@ -85,6 +87,7 @@ struct Job {
         return entry.loan != nullptr ? *details() : none;
     }
     /// Takes what is in a field of the details, if there are any.
+    // NOLINTNEXTLINE(readability-make-member-function-const): it changes what belongs to the job.
     [[nodiscard]] Ref take(PyObject* JobDetails::* field) noexcept {
         return entry.loan != nullptr ? Ref::own(std::exchange(details()->*field, nullptr)) : Ref();
     }

@@ -47,7 +47,7 @@ public:
 #if NBAIO_KEEPS_JOB_MEMORY
         if (char* place = take_place(type)) {
             std::memset(place, 0, stride_);
-            PyObject* self = reinterpret_cast<PyObject*>(place + head_size);
+            auto* self = reinterpret_cast<PyObject*>(place + head_size);
             PyObject_Init(self, type);
             PyObject_GC_Track(self);
             return self;
@@ -61,7 +61,7 @@ public:
 #if NBAIO_KEEPS_JOB_MEMORY
         char* place = static_cast<char*>(object) - head_size;
         if (std::less_equal<>{}(block_, place) && std::less<>{}(place, block_ + stride_ * most)) {
-            std::memcpy(place, &free_, sizeof(free_));
+            std::memcpy(place, static_cast<const void*>(&free_), sizeof(free_));
             free_ = place;
             return;
         }
@@ -79,7 +79,7 @@ private:
     char* take_place(const PyTypeObject* type) noexcept {
         if (free_ != nullptr) {
             char* place = free_;
-            std::memcpy(&free_, place, sizeof(free_));
+            std::memcpy(static_cast<void*>(&free_), place, sizeof(free_));
             return place;
         }
         if (block_ == nullptr) {

@@ -19,6 +19,6 @@ void set_job_of_outcome(PyObject* outcome, PyObject* job) noexcept;
 
 /// Settles it with a result, unless somebody has looked so closely that Python code is to do that. Adds to `bells` those of
 /// the threads that sleep until it is settled. Guarantees: false, and nothing done, if it was not settled.
-bool settle_outcome(State* state, PyObject* outcome, PyObject* result, Bells& bells) noexcept;
+bool settle_outcome(State* state, PyObject* self, PyObject* result, Bells& bells) noexcept;
 
 }  // namespace nbaio

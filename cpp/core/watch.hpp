@@ -67,7 +67,7 @@ private:
     }
 
     template <class Happened>
-    bool look(Happened happened) const noexcept {
+    [[nodiscard]] bool look(Happened happened) const noexcept {
         const Clock::time_point end = Clock::now() + time_;
         do {
             for (int i = 0; i < 16; ++i) {

@@ -15,12 +15,12 @@ TEST_SUITE("who lends and who borrows") {
         Admission admission(1, 2);
         std::array<Entry, 3> entries;
         for (Entry& entry : entries) admission.accept(entry);
-        CHECK(admission.start_next() == &entries[0]);
+        CHECK(admission.start_next() == entries.data());
         admission.give_way(entries[0]);
         admission.set_max_running(2);
         admission.set_max_running(1);
         admission.unaccept(entries[2]);
-        CHECK(admission.resume_next() == &entries[0]);
+        CHECK(admission.resume_next() == entries.data());
         CHECK_FALSE(Admission::has_extra_slot(entries[0]));
         admission.finish(entries[0], Outcome::succeeded);
         CHECK(admission.start_next() == &entries[1]);

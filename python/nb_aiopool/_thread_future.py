@@ -188,4 +188,4 @@ def _make_all_at_once(self: ThreadFuture) -> None:
 
 if set(vars(concurrent.futures.Future())) != _KNOWN:
     # Another layout than the one that is put off: then nothing is.
-    ThreadFuture.__init__ = _make_all_at_once  # type: ignore[method-assign, assignment]
+    setattr(ThreadFuture, "__init__", _make_all_at_once)  # noqa: B010 -- its arguments are others
