@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 WIDE = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef“”…]"
+TYPED = re.compile(r"^```text\n(?=\$ )", re.MULTILINE)
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 BASE = re.compile(r'(<script id="__config"[^>]*>\{.*?"base": ")([^"]*)(")')
 CHINESE = "zh/"
@@ -20,9 +21,10 @@ BREAK = re.compile(rf"(?<={WIDE})\n *(?={WIDE})")
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Join a line that ends in a wide character and one that begins with one; a browser would put a space between.
 
-    Code blocks stay as they are, and so do lists and headings, which begin with a narrow character.
+    Code blocks stay as they are, and so do lists and headings, which begin with a narrow character. What is typed in a
+    terminal, with its output, is shown and copied as such.
     """
-    parts = FENCE.split(markdown)
+    parts = FENCE.split(TYPED.sub("```console\n", markdown))
     parts[::2] = [BREAK.sub("", prose) for prose in parts[::2]]
     return "".join(parts)
 

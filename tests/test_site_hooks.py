@@ -37,6 +37,12 @@ def test_only_lines_of_wide_characters_are_joined(markdown: str, joined: str) ->
     assert site_hooks.on_page_markdown(markdown, page=None) == joined
 
 
+def test_what_is_typed_is_shown_as_such() -> None:
+    typed = "```text\n$ ls\na\n```\n\n```text\ncost: $ 5\n```\n"
+    shown = site_hooks.on_page_markdown(typed, page=None)
+    assert shown == typed.replace("```text\n$", "```console\n$")
+
+
 CONFIG = (
     '<script id="__config" type="application/json">{"annotate": null, "base": "%s", "tags": "base"}</script>'
 )
