@@ -103,3 +103,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(25) == 1
+
+
+def test_what_may_be_left_out_is_not_asked_for(cli: Cli) -> None:
+    for action in ("list", "retry", "delete"):
+        asked = cli.run("dead", action).stderr.splitlines()[-1]
+        assert asked.endswith("the following arguments are required: QUEUE")

@@ -99,6 +99,24 @@ def test_two_tasks_on_one_queue_are_warned_of(cli: Cli, tmp_path: Path) -> None:
     worker.wait_for("WARNING.* nb_aio_task:same is the queue of one and of two")
 
 
+def test_a_queue_that_nobody_else_can_reach_is_warned_of(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "lonely.py").write_text(
+        "import os\n"
+        "from nb_aiopool.contrib.nb_aio_task import aio_task\n"
+        "@aio_task('here', redis_url='memory://')\n"
+        "async def one(): ...\n"
+        "@aio_task('there', redis_url=os.environ['CLI_TEST_URL'])\n"
+        "async def two(): ...\n",
+        encoding="utf-8",
+    )
+    worker = cli.start("worker", "lonely", cwd=tmp_path)
+    worker.wait_for("WARNING.* here: redis_url is memory://.*no other process")
+    worker.wait_for("nb_aio_task:there: consuming")
+    worker.send(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert worker.text.count("WARNING") == 1
+
+
 def test_logging_is_left_alone_if_the_module_has_configured_it(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "logged.py").write_text(
         "import logging, os\n"

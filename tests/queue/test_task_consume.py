@@ -9,7 +9,7 @@ from typing import Any, List
 import pytest
 from task_support import Notes, Workshop, eventually, raised
 
-from nb_aiopool.contrib.nb_aio_task import AioTask, BrokerError, batch_consume
+from nb_aiopool.contrib.nb_aio_task import AioTask, BrokerError, aio_task, batch_consume
 from support import Gate, turns
 from threads import await_in, running
 
@@ -226,6 +226,19 @@ async def test_a_wait_that_is_ended_while_it_connects_does_not_begin(redis_works
 
 async def test_a_batch_of_no_tasks_is_done(workshop: Workshop) -> None:
     await batch_consume([])
+
+
+async def test_a_batch_takes_a_list_of_tasks_and_says_so() -> None:
+    async def function() -> None: ...
+
+    task = aio_task("a list", redis_url="memory://")(function)
+    wrong: List[Any] = [task, [task, function], [None], 5]
+    for tasks, said in zip(
+        wrong, ["batch_consume\\(\\[pack, ship", "aio_task returns.*function", "None", "not 5"]
+    ):
+        with pytest.raises(TypeError, match=said):
+            await batch_consume(tasks)
+    assert not task._workers
 
 
 async def test_a_batch_consumes_all_until_all_are_stopped(workshop: Workshop) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 from broker_support import Consumer
-from task_support import Notes, Workshop, eventually
+from task_support import Notes, Workshop, eventually, raised
 
 from nb_aiopool.contrib.nb_aio_task import TaskEvent, on_event
 
@@ -117,6 +117,7 @@ async def test_a_worker_whose_lease_has_run_out_is_told_of_by_who_finds_it(
     await dying.fetch()
     async with workshop.consuming(task):
         await notes.reached(1)
+        await eventually(lambda: told(events, "recovered"))  # the task may be done before
     (recovered,) = [event for event in events if event.kind == "recovered"]
     assert (recovered.queue, recovered.id) == (task.definition.queue, dying.name)
     assert "redelivered" in kinds(events)
@@ -150,6 +151,38 @@ async def test_a_worker_that_loses_its_lease_is_told_of(
     # Two, if its wait was given what had been taken from it before it heard of that.
     assert lost.queue == task.definition.queue and lost.count in (1, 2)
     assert "lease of this worker" in caplog.text
+
+
+async def test_a_worker_that_is_cancelled_again_while_it_leaves_has_lost_nothing(
+    workshop: Workshop,
+    events: List[TaskEvent],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = workshop.task(Notes().function())
+    broker = workshop.broker(task)
+    leases, kind = broker.leases(), type(broker)
+    leave = kind.leave
+    left = asyncio.Event()
+
+    async def leave_and_linger(self: Any, consumer: str) -> None:
+        await leave(self, consumer)
+        if not left.is_set():
+            left.set()
+            await asyncio.sleep(3600)  # its answer is on the way
+
+    monkeypatch.setattr(kind, "leave", leave_and_linger)
+    consumer = asyncio.ensure_future(task.consume())
+    while not leases.seen():
+        await asyncio.sleep(0.001)
+    consumer.cancel()
+    await left.wait()
+    assert not leases.seen()
+    leases.close()
+    consumer.cancel()
+    assert isinstance(await raised(consumer), asyncio.CancelledError)
+    assert "lease lost" not in kinds(events)
+    assert "lease of this worker" not in caplog.text
 
 
 async def told(events: List[TaskEvent], kind: str) -> bool:

@@ -215,6 +215,7 @@ async def test_a_wrong_password_fails_at_once_wherever_it_is_met(
         error = await raised(call())
         assert isinstance(error, BrokerError), (call, error)
         assert re.search("WRONGPASS|NOAUTH|[Aa]uthenticat|invalid username-password", str(error)), error
+        assert ".. " not in str(error)
         assert "redis_url" in str(error)
         assert "falsch" not in str(error)
     assert time.monotonic() - begun < 25

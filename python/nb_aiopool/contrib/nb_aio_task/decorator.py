@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Callable, Iterable, Optional, TypeVar, Union
+from typing import Any, Awaitable, Callable, Iterable, List, Optional, TypeVar, Union
 
 from .options import checked_queue_name
 from .task import AioTask
@@ -100,7 +100,7 @@ async def batch_consume(tasks: Iterable[AioTask[Any]], timeout: float = 5) -> No
         >>> asyncio.run(main())
         parcel 42
     """
-    pending = {asyncio.ensure_future(task.consume(timeout)) for task in tasks}
+    pending = {asyncio.ensure_future(task.consume(timeout)) for task in _checked(tasks)}
     interrupted: Optional[BaseException] = None
     while pending:
         try:
@@ -118,6 +118,19 @@ async def batch_consume(tasks: Iterable[AioTask[Any]], timeout: float = 5) -> No
             consumer.cancel()
     if interrupted is not None:
         raise interrupted
+
+
+def _checked(tasks: Any) -> List[AioTask[Any]]:
+    if not isinstance(tasks, Iterable):
+        raise TypeError(
+            f"batch_consume() takes a list of tasks, as in batch_consume([pack, ship]), not {tasks!r}"
+        )
+    checked: List[Any] = [*tasks]
+    for task in checked:
+        # Whatever else can be consumed may stand in for a task, e.g. in a test.
+        if not callable(getattr(task, "consume", None)):
+            raise TypeError(f"batch_consume() takes what @aio_task returns, not {task!r}")
+    return checked
 
 
 def _error_of(consumer: asyncio.Task[None]) -> Optional[BaseException]:

@@ -66,6 +66,8 @@ class Holding:
         self._cancelled: List[Attempt] = []
         self._last = 0
         self._registered = False
+        # Whether the end of the lease was asked for: an answer that it is gone says nothing then.
+        self._leaving = False
         # Whether the broker may have given out what this does not know of: an answer was lost.
         self._doubt = False
         self._watch = Watch(
@@ -221,6 +223,7 @@ class Holding:
             return
         if (self._acks or self._settlements or self._early) and await self.exchange(0) is None:
             return
+        self._leaving = True
         await persist(lambda: self._broker.leave(self.consumer), self._log, self._longest_pause)
 
     def forget(self) -> None:
@@ -283,17 +286,21 @@ class Holding:
         self._cancelled.clear()
         self._early = None
         self.solo = 0
+        if not self._leaving:
+            self._tell_of_loss(len(taken))
+        self._watch.hold(None)
+        self._rename()
+
+    def _tell_of_loss(self, count: int) -> None:
         logger.warning(
             "%s: the lease of this worker (%g s) has run out without being renewed, e.g. because the machine slept;"
             " %d tasks were taken from it and are run by others",
             self._queue,
             self._options.lease,
-            len(taken),
+            count,
         )
         if hooks:
-            emit(TaskEvent("lease lost", self._queue, count=len(taken)))
-        self._watch.hold(None)
-        self._rename()
+            emit(TaskEvent("lease lost", self._queue, count=count))
 
     def _lose_attempt(self, attempt: Attempt) -> None:
         attempt.lost = True

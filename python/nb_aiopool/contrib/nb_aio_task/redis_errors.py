@@ -43,7 +43,7 @@ CONNECTION_ERRORS: Tuple[Type[BaseException], ...] = (
 
 def translated(error: Exception) -> Exception:
     """An Outage or a BrokerError in place of what redis-py raised; another exception as it is."""
-    said = str(error) or type(error).__name__
+    said = str(error).rstrip(". ") or type(error).__name__
     if isinstance(error, errors.AuthenticationError) or _LASTING.search(said):
         return BrokerError(
             f"Redis refuses the connection: {said}. Mend redis_url= (user, password, database)"

@@ -57,7 +57,7 @@ def add_to(commands: Any) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         action.add_argument("queue", metavar="QUEUE", help="the queue's name")
-        action.add_argument("ids", nargs="*", metavar="ID", help="these only; without any: all")
+        action.add_argument("ids", nargs="*", default=[], metavar="ID", help="these only; without any: all")
         if name == "list":
             action.add_argument("--full", action="store_true", help="show the whole traceback of each")
         servers.add_url(action)

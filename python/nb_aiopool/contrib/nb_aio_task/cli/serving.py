@@ -43,6 +43,7 @@ def serve(plan: Plan, leash_descriptor: Optional[int] = None) -> int:
             raise
         logs.configure(over_a_bar=plan.burst and sys.stderr.isatty())
         _warn_of_shared_queues(tasks)
+        _warn_of_memory(tasks)
         _say(leash, words.LOADED, [[task.redis_url, task.queue_name] for task in tasks])
         if requests.level:
             return 0
@@ -100,3 +101,14 @@ def _warn_of_shared_queues(tasks: List[AioTask[Any]]) -> None:
                 other.definition.name,
                 task.definition.name,
             )
+
+
+def _warn_of_memory(tasks: List[AioTask[Any]]) -> None:
+    """A producer elsewhere has a queue of its own then, and this worker looks as if it had nothing to do."""
+    names = [task.definition.queue for task in tasks if task.redis_url.startswith("memory:")]
+    if names:
+        logger.warning(
+            "%s: redis_url is memory://, a queue inside this process, which no other process can put anything into;"
+            " is an environment variable with the URL of the server missing?",
+            ", ".join(names),
+        )
