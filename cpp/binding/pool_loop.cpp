@@ -20,6 +20,7 @@ void unbind(PoolObject* pool) noexcept {
     pool->still_pauses = 0;
     pool->producer_budget.renew();
     pool->spare_lineage.drop();
+    pool->snapshot.drop();
 }
 
 bool refuse_busy(PoolObject* pool) noexcept {
