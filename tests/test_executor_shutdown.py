@@ -13,7 +13,7 @@ from typing import Any, Callable, List
 import pytest
 
 from executors import current_loop, doze, power
-from nb_aiopool import AsyncPoolExecutor, PoolStopped
+from nb_aiopool import AsyncPoolExecutor, PoolError, PoolStopped
 from threads import ThreadGate, join, started, until
 
 FOREVER = 20
@@ -139,6 +139,30 @@ def test_cancel_futures_goes_on_after_a_callback_that_interrupts_it(new: New) ->
         end.set()
     executor.shutdown()
     assert first.result() is True and all(future.cancelled() for future in queued)
+
+
+def test_what_cancel_futures_drops_is_closed_though_the_loop_stops_at_once() -> None:
+    loop = asyncio.new_event_loop()  # uvloop makes one turn more
+    (thread,) = started(loop.run_forever)
+    until(loop.is_running)
+    executors = [AsyncPoolExecutor(1, loop=loop)]
+    gate = ThreadGate()
+    first = executors[0].submit(gate.hold)
+    until(lambda: gate.arrived)
+    queued = executors[0].submit(power, 2, 3)
+
+    def stop() -> None:
+        loop.stop()
+        executors.pop().shutdown(wait=False, cancel_futures=True)
+
+    loop.call_soon_threadsafe(stop)
+    join([thread])
+    loop.close()
+    assert queued.cancelled()
+    with pytest.raises(PoolError):
+        first.result(FOREVER)
+    del queued
+    gc.collect()  # a coroutine that was never awaited would say so now
 
 
 def test_cancel_futures_may_come_after_a_shutdown_that_waits(new: New) -> None:

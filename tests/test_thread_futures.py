@@ -52,6 +52,17 @@ def test_a_thread_that_has_waited_in_vain_may_wait_again(new: New) -> None:
     assert future.result(FOREVER) == 7
 
 
+def test_a_wait_for_no_number_of_seconds_ends_at_once(new: New) -> None:
+    executor, gate = new(), ThreadGate()
+    future = executor.submit(gate.hold, 7)
+    until(lambda: gate.arrived)
+    for ask in (future.result, future.exception):
+        with pytest.raises(concurrent.futures.TimeoutError):  # as in CPython
+            ask(float("nan"))
+    gate.open()
+    assert future.result(FOREVER) == 7
+
+
 def test_to_cancel_wakes_every_thread_that_waits(new: New) -> None:
     executor, gate, outcomes = new(), ThreadGate(), []
     future = executor.submit(gate.hold)

@@ -11,11 +11,15 @@ from typing import Any, List
 
 import pytest
 
-from nb_aiopool import NbAioPool, _core
+from nb_aiopool import NbAioPool, PoolError, _core
 from support import Gate, turns, value
 
 VAR: Any = contextvars.ContextVar("VAR", default="unset")
 OTHER: Any = contextvars.ContextVar("OTHER", default="unset")
+
+
+def shares_contexts() -> bool:
+    return not hasattr(sys, "_is_gil_enabled") or sys._is_gil_enabled()
 
 
 async def read() -> Any:
@@ -36,7 +40,7 @@ def test_a_job_is_hardly_larger_than_a_future() -> None:
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="looks at the collector")
 async def test_jobs_submitted_one_after_the_other_share_a_context_while_they_wait() -> None:
-    if not hasattr(sys, "_is_gil_enabled") or sys._is_gil_enabled():
+    if shares_contexts():
         pool, gate = NbAioPool(1), Gate()
         held = [pool.submit_nowait(gate.hold()) for _ in range(4)]
         shared = {
@@ -131,6 +135,46 @@ async def test_a_context_is_kept_no_longer_than_the_jobs_that_share_it_and_the_n
     jobs.clear()
     await held
     await turns(2)
+    gc.collect()
+    assert alive() is None
+
+
+async def test_a_finaliser_that_submits_does_not_change_the_context_of_what_is_being_submitted() -> None:
+    pool, inner = NbAioPool(1), []
+    other = contextvars.copy_context()
+    other.run(VAR.set, "other")
+
+    class Submits:
+        def __del__(self) -> None:
+            inner.append(other.run(pool.submit_nowait, read()))
+
+    def submit() -> None:
+        VAR.set(Submits())
+        pool.submit_nowait(read()).cancel()
+
+    first = pool.submit_nowait(read())
+    contextvars.copy_context().run(submit)
+    VAR.set("mine")
+    outer = pool.submit_nowait(read())  # which lets go of the last context
+    assert len(inner) == 1 or not shares_contexts()
+    assert await asyncio.gather(first, outer, *inner[:1]) == ["unset", "mine", "other"]
+
+
+def test_a_context_is_not_kept_beyond_its_loop() -> None:
+    class Secret:
+        pass
+
+    def submit() -> Any:
+        secret = Secret()
+        VAR.set(secret)
+        return weakref.ref(secret), pool.sync_submit(value(1), loop=loop)
+
+    pool = NbAioPool(1)
+    loop = asyncio.new_event_loop()
+    alive, future = contextvars.copy_context().run(submit)
+    loop.close()  # it has never run
+    asyncio.run(pool.shutdown())
+    assert isinstance(future.exception(), PoolError)
     gc.collect()
     assert alive() is None
 

@@ -1,5 +1,7 @@
 #include "binding/context_snapshot.hpp"
 
+#include <utility>
+
 namespace nbaio {
 namespace {
 
@@ -17,8 +19,10 @@ ContextSnapshot::Taken ContextSnapshot::take(const State* state) noexcept {
     if (current != nullptr && context_ && variables_of(current, offset) == variables_of(context_.get(), offset)) {
         return {new_ref(context_.get()), true};
     }
-    context_ = Ref::own(PyContext_CopyCurrent());
-    return {new_ref(context_.get()), true};
+    Ref copy = Ref::own(PyContext_CopyCurrent());
+    const Taken taken{new_ref(copy.get()), true};
+    context_ = std::move(copy);  // to let go of the old one is to run any code, which may take or drop another
+    return taken;
 }
 
 }  // namespace nbaio

@@ -136,6 +136,7 @@ PyObject* awaited_job(Job* job) noexcept {
 
 /// Requires: the job has begun.
 void request_cancel(Job* job, PyObject* message) noexcept {
+    if (job->details() == nullptr) return;  // there was no memory for them: it is about to fail
     ++job->details()->cancels_requested;
     Ref old = Ref::own(std::exchange(job->details()->cancel_message, new_ref(message)));
 }
@@ -226,7 +227,7 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
 void fail_job(Job* job) noexcept {
     Ref exception = take_raised();
     close_coroutine(job->pool(), job->coro);
-    end_with_exception(job, exception.get());
+    if (job->pool() != nullptr) end_with_exception(job, exception.get());  // else its close() has ended the job
 }
 
 void end_cancelled(Job* job, PyObject* message, Ref error) noexcept {

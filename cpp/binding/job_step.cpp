@@ -228,6 +228,7 @@ bool end_raised(Job* job, Ref exception) noexcept {
     if (PyErr_GivenExceptionMatches(exception.get(), job->state()->cancelled_error.get())) {
         Ref args = Ref::own(PyObject_GetAttrString(exception.get(), "args"));
         PyErr_Clear();
+        if (!is_under_way(job->entry)) return true;  // ended by that code, through a loop that says it is closed
         const bool has_message = args && PyTuple_Check(args.get()) && PyTuple_GET_SIZE(args.get()) > 0;
         end_cancelled(job, has_message ? PyTuple_GET_ITEM(args.get(), 0) : nullptr, std::move(exception));
         return true;

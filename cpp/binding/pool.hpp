@@ -195,6 +195,8 @@ PoolObject* pool_of_handle(PyObject* handle) noexcept;
 void close_handle(PoolObject* pool) noexcept;
 
 /// Ends whatever is left of a loop that will not run again, silently. Requires: nothing of the pool executes.
+void abandon_all(PoolObject* pool) noexcept;
+/// The same; does nothing while something executes.
 PyObject* pool_abandon(PyObject* self, PyObject*) noexcept;
 
 }  // namespace nbaio

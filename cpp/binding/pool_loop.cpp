@@ -20,7 +20,11 @@ void unbind(PoolObject* pool) noexcept {
     pool->still_pauses = 0;
     pool->producer_budget.renew();
     pool->spare_lineage.drop();
+    pool->snapshot.drop();
 }
+
+/// In the middle of a pass the pool is at work, even if its last job has ended, and whatever its loop says of itself.
+bool is_executing(const PoolObject* pool) noexcept { return pool->in_pass || pool->executing != nullptr; }
 
 bool refuse_busy(PoolObject* pool) noexcept {
     PyErr_Format(
@@ -151,15 +155,12 @@ bool use_running_loop(PoolObject* pool) noexcept {
 
 bool use_loop(PoolObject* pool, PyObject* wanted) noexcept {
     if (wanted == pool->loop) return true;
-    // In the middle of a pass the pool is at work, even if its last job has ended.
-    const bool works = !pool->admission.idle() || pool->in_pass || pool->executing != nullptr;
-    if (pool->loop != nullptr && works) {
+    if (pool->loop != nullptr && is_executing(pool)) return refuse_busy(pool);
+    if (pool->loop != nullptr && !pool->admission.idle()) {
         Ref closed = call_method(pool->loop, pool->state->is_closed.get());
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
-        if (is_closed == 0) {
-            return refuse_busy(pool);
-        }
+        if (is_closed == 0 || is_executing(pool)) return refuse_busy(pool);
         end_leftovers(pool);
     } else if (pool->loop != nullptr) {
         unbind(pool);
@@ -259,8 +260,12 @@ PyObject* pool_is_blocked(PyObject* self, PyObject*) noexcept {
 PyObject* pool_abandon(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
-    if (!pool->admission.idle()) end_leftovers(pool);
+    if (!is_executing(pool)) abandon_all(pool);
     return new_none();
+}
+
+void abandon_all(PoolObject* pool) noexcept {
+    if (!pool->admission.idle()) end_leftovers(pool);
 }
 
 }  // namespace nbaio

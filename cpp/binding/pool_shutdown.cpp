@@ -60,9 +60,17 @@ PyObject* end_taken(PyObject* self, PyObject* taken) noexcept {
 }
 PyMethodDef end_taken_def = {"pool_end_taken", end_taken, METH_O, nullptr};
 
+/// Closes those that are closed without running anything. The loop may be closed before it ends them, and what is dropped
+/// then must not complain that it was never awaited.
+void close_taken(PoolObject* pool, PyObject* taken) noexcept {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(taken); ++i) {
+        PyObject* coro = job_of(PyList_GET_ITEM(taken, i))->coro;
+        if (PyCoro_CheckExact(coro)) close_coroutine(pool, coro);
+    }
+}
+
 /// Has the loop end them; or does so here, if it is closed.
-bool end_taken_in_loop(PoolObject* pool, PyObject* taken) noexcept {
-    const Ref loop = Ref::share(pool->loop);
+bool end_taken_in_loop(PoolObject* pool, const Ref& loop, PyObject* taken) noexcept {
     const Ref bound = Ref::own(PyCFunction_New(&end_taken_def, as_object(pool)));
     if (!bound) return false;
     PyObject* how = pool->state->call_soon_threadsafe.get();
@@ -114,7 +122,9 @@ PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
         pool->admission.finish(job_of(PyList_GET_ITEM(taken.get(), i))->entry, Outcome::cancelled);
         Py_DECREF(PyList_GET_ITEM(taken.get(), i));  // the pool's reference; the list has its own
     }
-    if (PyList_GET_SIZE(taken.get()) > 0 && !end_taken_in_loop(pool, taken.get())) return nullptr;
+    const Ref loop = Ref::share(pool->loop);
+    close_taken(pool, taken.get());  // lets go of what they hold: from here on other code may run
+    if (PyList_GET_SIZE(taken.get()) > 0 && !end_taken_in_loop(pool, loop, taken.get())) return nullptr;
     settle_flow(pool);
     return futures.release();
 }

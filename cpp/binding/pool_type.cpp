@@ -70,7 +70,8 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
 /// Ends what is left: in a pool that is garbage together with its jobs nobody else will.
 void pool_finalize(PyObject* self) noexcept {
     RaisedAside aside;
-    if (pool_of(self)->state != nullptr) Ref::own(pool_abandon(self, nullptr));
+    const Exclusive exclusive(self);
+    if (pool_of(self)->state != nullptr) abandon_all(pool_of(self));
 }
 
 int pool_clear(PyObject* self) noexcept {

@@ -88,7 +88,7 @@ PyObject* outcome_wait(PyObject* self, PyObject* seconds) noexcept {
         const BellRef bell = BellRef::make();
         if (!bell) return PyErr_NoMemory();
         outcome->sleepers.add(bell);
-        const Bell::Woken woken = bell->wait(std::clamp(time, 0.0, 3600.0));
+        const Bell::Woken woken = bell->wait(time > 0.0 ? std::min(time, 3600.0) : 0.0);  // not for NaN
         outcome->sleepers.remove(bell.get());
         if (woken == Bell::Woken::interrupted && PyErr_CheckSignals() < 0) return nullptr;
     }

@@ -123,7 +123,7 @@ class ThreadFuture(_core.ThreadOutcome, _Future):
             _thread_waits.announce(job, self)
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._wait(_PATIENCE if deadline is None else min(deadline - time.monotonic(), _PATIENCE)):
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and not time.monotonic() < deadline:  # NaN is never, as in CPython
                 raise concurrent.futures.TimeoutError
             if job is not None:
                 _thread_waits.end_if_dead(job)
