@@ -155,6 +155,35 @@ async def test_clearing_frees_the_ids_of_what_it_drops_and_no_others(queue: Queu
     assert await drain(queue) == payloads(5, 6)
 
 
+async def test_clearing_frees_no_id_that_is_taken_meanwhile(queue: Queue) -> None:
+    producer, other, broker = Producer(queue.broker()), Producer(queue.broker()), queue.broker()
+    labels = [str(number) for number in range(20)]
+
+    async def push() -> None:
+        for label in labels:
+            await producer.push(task(label, id=label))
+
+    for _ in range(20):
+        await producer.push(*(task(number, id="old %d" % number) for number in range(1000)))
+        await asyncio.gather(broker.clear(), push())
+        left = [label for label in labels if await places(queue, label) == "q"]
+        tokens = await other.push(*(task("again", id=label) for label in left))
+        assert tokens == [token_of(label) for label in left]
+        await broker.clear()
+
+
+async def test_clearing_frees_ids_by_the_thousands_and_not_those_of_what_runs(queue: Queue) -> None:
+    producer, broker = Producer(queue.broker()), queue.broker()
+    tasks = [task(number, id=str(number)) for number in range(3_000)]
+    await producer.push(*tasks)
+    await Consumer(queue.broker()).fetch(10)
+    await broker.clear()
+    again = [task(("again", number), id=str(number)) for number in range(3_000)]
+    expected = [*(one.token for one in tasks[:10]), *(one.token for one in again[10:])]
+    assert await producer.push(*again) == expected
+    assert await broker.counts() == (2_990, 10, 0, 0)
+
+
 async def test_what_runs_while_the_queue_is_cleared_goes_on(queue: Queue) -> None:
     broker, consumer, leases = queue.broker(), Consumer(queue.broker()), queue.leases()
     await Producer(broker).push(task(1), task(2), task(3))

@@ -46,6 +46,7 @@ KNOWN = {
     "RPUSH",
     "SET",
     "TIME",
+    "UNLINK",
     "ZADD",
     "ZCARD",
     "ZRANGE",

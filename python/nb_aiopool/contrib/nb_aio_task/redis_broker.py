@@ -143,10 +143,7 @@ class RedisBroker(Broker):
 
     async def clear(self) -> None:
         k = self.keys
-        await self._call("DEL", k.list, k.delayed, k.parked)
-        ids = await self._call("ZRANGE", k.ids, 0, -1)
-        for some in _portions(ids, _LOOK_AT_ONCE):
-            await self._ask("free_ids", [k.consumers, k.ids], [k.prefix, *some])
+        await self._ask("clear", [k.list, k.delayed, k.parked, k.consumers, k.ids], [k.prefix])
 
     async def places(self, tokens: Sequence[str]) -> Dict[str, str]:
         k = self.keys
@@ -234,8 +231,3 @@ def _deliveries(first: int, lengths: bytes, payloads: bytes) -> Iterator[Deliver
     for number, length in enumerate(map(int, lengths.split()), first):
         yield Delivery(number, payloads[begin : begin + length])
         begin += length
-
-
-def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for begin in range(0, len(items), size):
-        yield items[begin : begin + size]

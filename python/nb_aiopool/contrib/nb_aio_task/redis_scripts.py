@@ -23,7 +23,7 @@ class Script:
 
 def _all() -> Dict[str, Script]:
     scripts = {name: Script(name) for name in ("counts", "exchange", "push", "renew", "revive", "seen")}
-    for name in ("free_ids", "listed", "running"):
+    for name in ("clear", "listed", "running"):
         scripts[name] = Script("tokens", name)
     for name in ("leave", "reconcile"):
         scripts[name] = Script("held", name)

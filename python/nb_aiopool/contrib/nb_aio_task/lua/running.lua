@@ -13,16 +13,7 @@ for i = 2, #ARGV do
         found(ARGV[i], 'delayed')
     end
 end
-local set = set_of(ARGV, 2)
-local function running(token)
+look_among_held(set_of(ARGV, 2), KEYS[1], prefix, function(token)
     found(token, 'running')
-end
-for _, consumer in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-    for _, payload in ipairs(redis.call('HVALS', prefix .. 'inflight:' .. consumer)) do
-        look_for(set, payload, running)
-    end
-    for _, payload in ipairs(redis.call('LRANGE', prefix .. 'wait:' .. consumer, 0, -1)) do
-        look_for(set, payload, running)
-    end
-end
+end)
 return places

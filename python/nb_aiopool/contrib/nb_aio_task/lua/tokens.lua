@@ -17,3 +17,15 @@ local function look_for(set, payload, found)
         end
     end
 end
+
+-- The same for all payloads that are with a consumer.
+local function look_among_held(set, consumers, prefix, found)
+    for _, consumer in ipairs(redis.call('ZRANGE', consumers, 0, -1)) do
+        for _, payload in ipairs(redis.call('HVALS', prefix .. 'inflight:' .. consumer)) do
+            look_for(set, payload, found)
+        end
+        for _, payload in ipairs(redis.call('LRANGE', prefix .. 'wait:' .. consumer, 0, -1)) do
+            look_for(set, payload, found)
+        end
+    end
+end
