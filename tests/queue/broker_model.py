@@ -32,17 +32,19 @@ class Model:
         self.ids: Dict[str, str] = {}
         self.results: Dict[str, Tuple[float, bytes]] = {}
         self.dead: Dict[str, bytes] = {}
-        self.pushed: Dict[str, int] = {}
+        self.pushed: Dict[str, Tuple[int, List[str]]] = {}
 
     def push(self, producer: str, sequence: int, submissions: Sequence[Submission]) -> List[str]:
-        repeated = self.pushed.get(producer, -1) >= sequence
-        self.pushed[producer] = max(sequence, self.pushed.get(producer, -1))
+        last, told = self.pushed.get(producer, (-1, []))
+        if last >= sequence:
+            return told if last == sequence else [submission.token for submission in submissions]
         tokens = []
         for submission in submissions:
             owner = self.ids.get(submission.id)
-            if not repeated and owner is None:
+            if owner is None:
                 self._queue(submission)
             tokens.append(owner or submission.token)
+        self.pushed[producer] = (sequence, tokens)
         return tokens
 
     def _queue(self, submission: Submission) -> None:

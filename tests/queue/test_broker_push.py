@@ -126,6 +126,24 @@ async def test_a_batch_with_ids_is_answered_alike_when_pushed_again(queue: Queue
     assert await queue.broker().counts() == (3, 0, 1, 0)
 
 
+async def test_a_batch_is_answered_alike_when_pushed_again_after_its_ids_were_freed_or_taken(
+    queue: Queue,
+) -> None:
+    await Producer(queue.broker()).push(task(0, id="taken"), task(1, id="taken too"))
+    producer = Producer(queue.broker())
+    batch = [task(2), task(3, id="free"), task(4, id="taken"), task(5, id="taken too"), task(6, id="free")]
+    tokens = await producer.push(*batch)
+    assert tokens == [token_of(2), token_of(3), token_of(0), token_of(1), token_of(3)]
+    consumer = Consumer(queue.broker())
+    await consumer.fetch(4)
+    await consumer.fetch(0, settle=[done(1, 0, "taken"), done(2, 1, "taken too"), done(4, 3, "free")])
+    await Producer(queue.broker()).push(task(7, id="free"), task(8, id="taken"))
+    assert await producer.repeat(*batch) == tokens
+    assert await queue.broker().counts() == (2, 1, 0, 0)
+    await producer.push(task(9, id="taken"))
+    assert await producer.push(task(10)) == [token_of(10)]
+
+
 async def test_an_id_stays_taken_while_its_task_is_delayed_or_runs(queue: Queue) -> None:
     producer, consumer = Producer(queue.broker()), Consumer(queue.broker())
     await producer.push(task(1, id="delayed", delay=60.0), task(2, id="running"))

@@ -108,7 +108,8 @@ class Broker(abc.ABC):
 
         Requires: `sequence` grows from batch to batch of this producer; a batch is pushed again under its own number.
         Guarantees: a batch takes effect once, however often it is pushed. Returns for each submission the token of the
-        task that has its id: its own if it was queued, that of the living task if the id was taken.
+        task that has its id: its own if it was queued, that of the living task if the id was taken; the same when it is
+        pushed again, whatever has ended meanwhile.
         """
 
     @abc.abstractmethod

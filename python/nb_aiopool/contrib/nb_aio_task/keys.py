@@ -54,7 +54,7 @@ class QueueKeys:
         return f"{self.prefix}unique:{id}"
 
     def producer(self, producer: str) -> str:
-        """String: the number of the last batch of a producer that was queued."""
+        """String: the number of the last batch of a producer that was queued, and who had the ids that were taken."""
         return f"{self.prefix}producer:{producer}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import Deque, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import trailer
 from .broker import Counts, Delivery, Exchange, Lease, Settlement, Submission
@@ -48,6 +48,13 @@ class Consumer:
         """What a wait has brought, and no exchange has given a number yet: younger than all that is held."""
 
 
+class Batch(NamedTuple):
+    """The last batch of a producer: its number, and by id who had those ids that were taken."""
+
+    number: int
+    owners: Dict[str, str]
+
+
 class MemoryState:
     """One queue. The methods are those of `Broker` and `Leases`, and guarantee the same; `now` is the time."""
 
@@ -63,22 +70,24 @@ class MemoryState:
         self._results: Expiring[bytes] = Expiring()
         self._unique: Expiring[str] = Expiring()
         """By id, the token of the living task that has it."""
-        self._producers: Expiring[int] = Expiring()
-        """The number of the last batch that was queued."""
+        self._producers: Expiring[Batch] = Expiring()
 
     # -- What producers do -----------------------------------------------------------------------------------
 
     def push(self, now: int, producer: str, sequence: int, submissions: Sequence[Submission]) -> List[str]:
         last = self._producers.get(producer, now)
-        repeated = last is not None and last >= sequence
-        if not repeated:
-            self._producers.put(producer, sequence, now, now + PRODUCER_SECONDS * 1000)
-        return [self._submit(now, submission, repeated) for submission in submissions]
+        if last is not None and last.number >= sequence:
+            told = last.owners if last.number == sequence else {}
+            return [told.get(s.id, s.token) for s in submissions]
+        owners = [self._submit(now, submission) for submission in submissions]
+        others = {s.id: owner for s, owner in zip(submissions, owners) if owner != s.token}
+        self._producers.put(producer, Batch(sequence, others), now, now + PRODUCER_SECONDS * 1000)
+        return owners
 
-    def _submit(self, now: int, submission: Submission, repeated: bool) -> str:
+    def _submit(self, now: int, submission: Submission) -> str:
         owner = self._unique.get(submission.id, now) if submission.id else None
-        if repeated or owner is not None:
-            return owner or submission.token
+        if owner is not None:
+            return owner
         delay = milliseconds(submission.delay or 0.0)
         if submission.id:
             self._take_id(now, submission.id, submission.token, delay)
@@ -94,7 +103,7 @@ class MemoryState:
             return False
         if submission.id and self._unique.get(submission.id, now) is not None:
             return False
-        self._submit(now, submission, repeated=False)
+        self._submit(now, submission)
         self._results.pop(name)
         del self._dead[name]
         return True

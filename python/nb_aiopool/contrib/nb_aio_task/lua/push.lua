@@ -4,10 +4,12 @@
 --       'plain' and then a payload for each task, or
 --       'full' and then for each task: payload, token, id or '', delay in ms or ''
 -- Returns the tokens of the tasks that have the given ids, one for each task with an id, in order.
+-- The producer's mark is the number of its last batch, and of that which owners it was told of other than its own tasks:
+-- "7 1=token 3=token". They may have ended when the batch is sent again.
 local list, mark, ids, delayed, parked = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, batch, mark_life, unique_life = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local last = redis.call('GET', mark)
+local last, others = (redis.call('GET', mark) or ''):match('^(%d+)(.*)$')
 local repeated = last and tonumber(last) >= tonumber(batch)
 if not repeated then
     redis.call('SET', mark, batch, 'EX', mark_life)
@@ -37,16 +39,31 @@ if ARGV[5] == 'plain' then
     return owners
 end
 
+local told = {}
+if repeated and tonumber(last) == tonumber(batch) then
+    for place, owner in others:gmatch('(%d+)=(%S+)') do
+        told[tonumber(place)] = owner
+    end
+end
+
 local payloads = {}
+local had = {}
 for i = 6, #ARGV, 4 do
     local payload, token, id, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     local queued = not repeated
     if id ~= '' then
         local unique = prefix .. 'unique:' .. id
-        local owner = redis.call('GET', unique)
-        owners[#owners + 1] = owner or token
+        local place = #owners + 1
+        local owner
+        if repeated then
+            owner = told[place]
+        else
+            owner = redis.call('GET', unique)
+        end
+        owners[place] = owner or token
         if owner then
             queued = false
+            had[#had + 1] = place .. '=' .. owner
         elseif queued then
             redis.call('SET', unique, token, 'PX', tonumber(unique_life) + (tonumber(delay) or 0))
             redis.call('ZREMRANGEBYSCORE', ids, '-inf', clock())
@@ -64,4 +81,7 @@ for i = 6, #ARGV, 4 do
     end
 end
 queue(payloads, 1)
+if not repeated and #had > 0 then
+    redis.call('SET', mark, batch .. ' ' .. table.concat(had, ' '), 'EX', mark_life)
+end
 return owners
