@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Callable, Optional
 
-from .errors import Outage, QueueError
+from .errors import Outage
 
 if TYPE_CHECKING:
     from .alarm import Alarm
@@ -34,8 +34,8 @@ class Listener:
         self.listening = False
         self.pending = False
         """Whether something may have come that was not started: the next exchange fetches it."""
-        self.refusal: Optional[QueueError] = None
-        """Why the broker lets this consumer wait no more, if it does not."""
+        self.refusal: Optional[Exception] = None
+        """Why this consumer cannot wait any more, if it cannot."""
 
     def listen(self, consumer: str) -> None:
         """Wait, unless it does already. Requires: the consumer's lease was renewed just now."""
@@ -66,7 +66,7 @@ class Listener:
         except Outage:
             # The consumer's next turn most likely meets it as well, and sees to it; if not, this must not spin.
             await asyncio.sleep(_REST_AFTER_OUTAGE)
-        except QueueError as error:
+        except Exception as error:  # noqa: BLE001 -- the worker raises it
             self.refusal = error
         finally:
             self.listening = False

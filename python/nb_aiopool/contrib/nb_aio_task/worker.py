@@ -57,6 +57,7 @@ class Worker:
         self._alarm = Alarm()
         self._stopping = False
         self._aborted = False
+        self._refused = False
         concurrency = options.max_concurrency
         read_ahead = max(1, concurrency // 10)
         if options.max_queue_size:
@@ -229,7 +230,8 @@ class Worker:
         await self._within(PARTING_SECONDS, holding.hand_back())
         while holding.in_pool:
             await self._alarm.sleep(FLUSH_SECONDS)
-            if holding.unsettled:
+            # Who was refused asks once more in the end, and not twenty times a second.
+            if holding.unsettled and not self._refused:
                 await self._within(PARTING_SECONDS, holding.exchange(0))
         if not await self._within(PARTING_SECONDS, holding.leave()):
             logger.warning(
@@ -249,6 +251,8 @@ class Worker:
         except asyncio.TimeoutError:
             return False
         except QueueError as error:
-            logger.warning("%s: %s", self._definition.queue, error)
+            if not self._refused:
+                logger.warning("%s: %s", self._definition.queue, error)
+            self._refused = True
             return False
         return True
