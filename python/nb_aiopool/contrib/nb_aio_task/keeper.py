@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
 
-from .errors import Outage
+from .errors import Outage, QueueError, last_line
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,6 +69,7 @@ class Watch:
         self._renewed_at = 0.0
         self._looked_at = 0.0
         self._sightings: Dict[str, Sighting] = {}
+        self._said = ""
 
     def hold(self, consumer: Optional[str]) -> None:
         """From now on the lease of this consumer is to be renewed; None: no lease."""
@@ -87,12 +88,22 @@ class Watch:
             # What was seen before says nothing any more: nobody could renew anything meanwhile.
             self._sightings.clear()
             logger.debug("the leases cannot be looked at: %s", error)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 -- it may pass, and others' leases are looked after as well
             self._sightings.clear()
-            logger.exception("the leases cannot be looked at; trying again")
+            self._say(error)
+        else:
+            self._said = ""
 
     def close(self) -> None:
         self._leases.close()
+
+    def _say(self, error: Exception) -> None:
+        """Log it, unless it is what was said last: it comes again with each look."""
+        said = last_line(error)
+        if said != self._said:
+            self._said = said
+            unexpected = None if isinstance(error, QueueError) else error
+            logger.error("the leases cannot be looked at; trying again: %s", said, exc_info=unexpected)
 
     def _renew(self, now: float) -> None:
         consumer = self._consumer
@@ -177,10 +188,11 @@ class Keeper:
 
     def watch(self, watch: Watch) -> None:
         with self._condition:
-            self._watches.append(watch)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="nb_aio_task leases", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="nb_aio_task leases", daemon=True)
+                thread.start()  # it may fail: then nothing has changed
+                self._thread = thread
+            self._watches.append(watch)
             self._condition.notify()
 
     def forget(self, watch: Watch) -> None:
@@ -220,6 +232,12 @@ def keeper_for(url: str) -> Keeper:
         return _keepers.setdefault(url, Keeper())
 
 
-# In a child the thread is not there: it begins with keepers of its own.
+def _begin_anew() -> None:
+    # In a child the threads are not there, and one of them may have held the lock.
+    global _keepers_lock  # noqa: PLW0603 -- there is one for the process
+    _keepers_lock = threading.Lock()
+    _keepers.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keepers.clear)
+    os.register_at_fork(after_in_child=_begin_anew)

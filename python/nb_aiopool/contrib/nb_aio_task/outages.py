@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import random
 import threading
 import time
@@ -62,6 +63,17 @@ def log_of(url: str) -> OutageLog:
     """The log that all users of this URL in this process share."""
     with _logs_lock:
         return _logs.setdefault(url, OutageLog(url))
+
+
+def _begin_anew() -> None:
+    # Another thread of the parent may have held any of the locks.
+    global _logs_lock  # noqa: PLW0603 -- there is one for the process
+    _logs_lock = threading.Lock()
+    _logs.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def pauses(longest: float) -> Callable[[], float]:
