@@ -46,6 +46,7 @@ class ResultWatch:
         self._waiters: Dict[Expected, List[asyncio.Future[Outcome]]] = {}
         self._pause = 0.0
         self._search_at = 0.0
+        self._rested_at = 0.0
         self._between_searches = 0.0
         self._looker: Optional[asyncio.Task[None]] = None
 
@@ -77,8 +78,13 @@ class ResultWatch:
             await asyncio.wait([looker])
 
     def _search_soon(self) -> None:
+        # Not later for those who wait already, or a stream of newcomers would put it off for ever; and not before the
+        # rest after the last one, or it would keep the broker busy with that.
+        soon = self._loop.time() + _FIRST_SEARCH
+        if self._looker is not None:
+            soon = min(soon, self._search_at)
         self._between_searches = 1.0
-        self._search_at = self._loop.time() + _FIRST_SEARCH
+        self._search_at = max(soon, self._rested_at)
 
     async def _look(self) -> None:
         try:
@@ -115,8 +121,9 @@ class ResultWatch:
             for expected, record in zip(missing, await self._dead([e.name for e in missing])):
                 self._give_up(expected, record)
         took = time.monotonic() - begun
-        pause = max(self._between_searches, took * _REST_AFTER_SEARCH)
-        self._search_at = self._loop.time() + pause
+        now = self._loop.time()
+        self._rested_at = now + took * _REST_AFTER_SEARCH
+        self._search_at = max(now + self._between_searches, self._rested_at)
         self._between_searches = min(self._between_searches * 2, _LONGEST_BETWEEN_SEARCHES)
 
     def _judge(self, expected: Expected, record: bytes) -> None:
