@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from .brokers import broker_for
 from .loops import drop_closed
 from .outages import log_of, persist
+from .producer import Producer, Producers
 from .results import ResultWatch
 from .submitter import Submitter
 
@@ -24,11 +25,11 @@ _PATIENCE = 5.0
 class Link:
     """Requires: made, and used, inside a running event loop."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, producer: Producer) -> None:
         url = definition.options.redis_url
         self._log = log_of(url)
         self.broker = broker_for(url, definition.list_name)
-        self.submitter = Submitter(self.broker, self._log)
+        self.submitter = Submitter(self.broker, self._log, producer)
         self.results = ResultWatch(self.broker, definition.records, self._log)
 
     async def persist(self, call: Callable[[], Awaitable[_T]]) -> _T:
@@ -54,17 +55,20 @@ class Links:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self._links: WeakKeyDictionary[asyncio.AbstractEventLoop, Link] = WeakKeyDictionary()
+        self._producers = Producers()
 
     def here(self) -> Link:
         """The link of the running event loop."""
         loop = asyncio.get_running_loop()
         link = self._links.get(loop)
         if link is None:
-            drop_closed(self._links)
-            link = self._links[loop] = Link(self.definition)
+            for ended in drop_closed(self._links):
+                self._producers.give_back(ended.submitter.release())
+            link = self._links[loop] = Link(self.definition, self._producers.take())
         return link
 
     async def close_here(self) -> None:
         link = self._links.pop(asyncio.get_running_loop(), None)
         if link is not None:
             await link.close()
+            self._producers.give_back(link.submitter.release())

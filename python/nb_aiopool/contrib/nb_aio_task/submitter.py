@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Deque, List, NamedTuple, Optional, Sequence
 
 from .errors import Outage, QueueError
 from .outages import OutageLog, persist
-from .tokens import token
+from .producer import Producer
 
 if TYPE_CHECKING:
     from .broker import Broker, Submission
@@ -38,18 +38,17 @@ class Submitter:
     sent has submitted nothing; one that is cancelled later may or may not have.
     """
 
-    def __init__(self, broker: Broker, log: OutageLog) -> None:
+    def __init__(self, broker: Broker, log: OutageLog, producer: Producer) -> None:
         self._broker = broker
         self._log = log
-        self._name = token()
-        self._batch = 0
+        self._producer = producer
         self._groups: Deque[_Group] = deque()
         self._loop = asyncio.get_running_loop()
         self._sending = False
         self._sender: Optional[asyncio.Task[None]] = None
         # How many batches in a row were one caller's, with nobody waiting behind.
         self._alone = 0
-        # The batch that was sent, or is being sent, under the number self._batch.
+        # The batch that was sent, or is being sent, under its producer's number.
         self._unanswered: List[_Group] = []
 
     async def submit(self, submissions: Sequence[Submission]) -> List[str]:
@@ -79,6 +78,13 @@ class Submitter:
             sender.cancel()
             await asyncio.wait([sender])
 
+    def release(self) -> Optional[Producer]:
+        """Its producer, for another submitter; None if it is still sending. It may go on, with one of its own."""
+        if self._sending and not self._loop.is_closed():
+            return None
+        released, self._producer = self._producer, Producer()
+        return released
+
     def _hand_over(self) -> None:
         """Whoever sent for the others has been answered, or cancelled: a task sends what is left, if anything is."""
         if self._unanswered or self._groups:
@@ -103,7 +109,7 @@ class Submitter:
         """Send a batch: the one that nobody knows the answer of, or else the next."""
         if not self._unanswered:
             self._unanswered = self._next_groups()
-            self._batch += 1
+            self._producer.batch += 1
             self._alone = self._alone + 1 if len(self._unanswered) == 1 else 0
         groups = self._unanswered
         if not groups:
@@ -137,15 +143,16 @@ class Submitter:
         return groups
 
     async def _push(self, groups: List[_Group]) -> List[str]:
+        name, number = self._producer.name, self._producer.batch
         try:
-            return await self._broker.push(self._name, self._batch, _due_now(groups, self._loop.time()))
+            return await self._broker.push(name, number, _due_now(groups, self._loop.time()))
         except Outage as error:
             self._log.down(error)
 
         async def again() -> List[str]:
             if all(group.owners.done() for group in groups):
                 raise QueueError("nobody waits for this any more")
-            return await self._broker.push(self._name, self._batch, _due_now(groups, self._loop.time()))
+            return await self._broker.push(name, number, _due_now(groups, self._loop.time()))
 
         owners = await persist(again, self._log, _LONGEST_PAUSE)
         self._log.up()
