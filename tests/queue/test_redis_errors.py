@@ -49,3 +49,9 @@ def test_what_will_pass_is_an_outage(answer: str) -> None:
 @pytest.mark.parametrize("answer", LASTING)
 def test_what_will_not_pass_by_itself_is_an_error(answer: str) -> None:
     assert not isinstance(raised(answer), Outage)
+
+
+def test_a_key_of_another_program_is_not_taken_for_an_old_server() -> None:
+    error = raised("WRONGTYPE Operation against a key holding the wrong kind of value")
+    assert type(error) is BrokerError
+    assert "another name" in str(error) and "6.2" not in str(error)

@@ -50,6 +50,11 @@ def translated(error: Exception) -> Exception:
         )
     if isinstance(error, (*CONNECTION_ERRORS, *_PASSING_CLASSES)) or _PASSING.search(said):
         return Outage(said)
+    if "WRONGTYPE" in said:
+        return BrokerError(
+            f"Redis refuses a command of nb_aio_task: {said}. Another program keeps something else under a key of this"
+            " queue: give the queue another name, or another database in redis_url="
+        )
     if isinstance(error, errors.RedisError):
         return BrokerError(
             f"Redis refuses a command of nb_aio_task: {said}. It needs Redis 6.2 or newer, or Valkey"
