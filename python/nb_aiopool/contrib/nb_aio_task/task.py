@@ -6,17 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Awaitable,
-    Callable,
-    Generic,
-    List,
-    Optional,
-    TypeVar,
-    Union,
-)
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Generic, List, Optional, TypeVar, Union
 from weakref import WeakKeyDictionary
 
 from . import dead_letters
