@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
-from .errors import BadPayload, ResultUnavailable
+from .errors import BadPayload, QueueError, ResultUnavailable
 from .outages import OutageLog, persist
 from .records import Outcome, Records
 
@@ -72,6 +72,12 @@ class ResultWatch:
                     del self._waiters[expected]
 
     async def close(self) -> None:
+        """Whoever waits is told so."""
+        for expected in list(self._waiters):
+            self._tell(
+                expected,
+                error=QueueError(f"close() was called while the result of {expected.name} was waited for"),
+            )
         looker = self._looker
         if looker is not None:
             looker.cancel()

@@ -72,9 +72,14 @@ class Submitter:
         return await owners
 
     async def close(self) -> None:
-        """Requires: nobody waits in `submit`, or is content to be cancelled."""
+        """Whoever waits for the sender is told so; a caller that sends for the others goes on."""
         sender = self._sender
         if sender is not None:
+            for group in (*self._unanswered, *self._groups):
+                if not group.owners.done():
+                    group.owners.set_exception(
+                        QueueError("close() was called while this was submitted: it may be queued, or not")
+                    )
             sender.cancel()
             await asyncio.wait([sender])
 
