@@ -53,8 +53,8 @@ struct PoolObject {
 /// Marks what of this pool executes for the length of a block: a Job in its step, or a Turn that is driven.
 /// Requires: both outlive the block.
 struct Executing {
-    Executing(PoolObject* its_pool, PyObject* it, Entry* its_holder) noexcept
-        : pool(its_pool), who(it), holder(its_holder), outer(its_pool->executing) {
+    Executing(PoolObject* its_pool, PyObject* it, Entry* its_holder, bool it_closes = false) noexcept
+        : pool(its_pool), who(it), holder(its_holder), outer(its_pool->executing), closes(it_closes) {
         pool->executing = this;
     }
     Executing(const Executing&) = delete;
@@ -65,6 +65,7 @@ struct Executing {
     PyObject* who;
     Entry* holder;     // who has the slot that it uses; null if that is not known
     Executing* outer;  // what it interrupted
+    bool closes;       // it is a run() that was given up, whose coroutine is being closed
 };
 
 PyTypeObject* make_pool_type(State* state) noexcept;

@@ -23,8 +23,13 @@ void unbind(PoolObject* pool) noexcept {
     pool->snapshot.drop();
 }
 
-/// In the middle of a pass the pool is at work, even if its last job has ended, and whatever its loop says of itself.
-bool is_executing(const PoolObject* pool) noexcept { return pool->in_pass || pool->executing != nullptr; }
+/// In the middle of a pass the pool is at work, even if its last job has ended, and whatever its loop says of itself. What
+/// cleans up after a run() that was left behind by a loop may use the pool in another one.
+bool is_executing(const PoolObject* pool) noexcept {
+    if (pool->in_pass) return true;
+    const Executing* innermost = pool->executing;
+    return innermost != nullptr && !(innermost->closes && innermost->outer == nullptr);
+}
 
 bool refuse_busy(PoolObject* pool) noexcept {
     PyErr_Format(

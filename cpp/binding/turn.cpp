@@ -92,7 +92,7 @@ Step drive(Turn* turn, Ref& value, Advance advance, Outcome if_returned = Outcom
     {
         Entry* outer = pool->executing != nullptr ? pool->executing->holder : nullptr;
         Entry* holder = turn->guest ? outer : &turn->entry;
-        Executing here(pool, as_object(turn), holder);
+        Executing here(pool, as_object(turn), holder, if_returned == Outcome::cancelled);
         turn->driven = true;
         if (turn->entry.place != Place::running) go_on(pool, turn->entry);
         turn->begun = true;

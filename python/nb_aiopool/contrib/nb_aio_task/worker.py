@@ -126,7 +126,8 @@ class Worker:
         await asyncio.wait([server], timeout=LAST_ANSWER_SECONDS)
         while not server.done():
             server.cancel()
-            await asyncio.wait([server])
+            # Not without end: wait_for() may lose a cancellation that comes with an answer, before Python 3.12.
+            await asyncio.wait([server], timeout=LAST_ANSWER_SECONDS)
 
     async def _serve(self) -> None:
         while not self._stopping:
@@ -246,13 +247,21 @@ class Worker:
         await self._pool.shutdown(cancel=self._aborted)
 
     async def _within(self, seconds: float, call: Awaitable[object]) -> bool:
+        # Not wait_for(): before Python 3.12 that loses a cancellation that comes together with the end of the call.
+        task = asyncio.ensure_future(call)
         try:
-            await asyncio.wait_for(call, seconds)
-        except asyncio.TimeoutError:
+            await asyncio.wait([task], timeout=seconds)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+        if task.cancelled():
             return False
-        except QueueError as error:
+        error = task.exception()
+        if isinstance(error, QueueError):
             if not self._refused:
                 logger.warning("%s: %s", self._definition.queue, error)
             self._refused = True
             return False
+        if error is not None:
+            raise error
         return True
