@@ -12,7 +12,7 @@ from support import turns
 
 
 async def test_a_cancellation_that_comes_with_an_answer_is_not_lost() -> None:
-    """What is asked of the broker at the end has just been answered: the second cancellation must arrive all the same."""
+    """What was asked of the broker has just been answered: the second cancellation must arrive all the same."""
     answer = asyncio.get_running_loop().create_future()
     answered = False
 
