@@ -28,7 +28,7 @@ void unbind(PoolObject* pool) noexcept {
 bool is_executing(const PoolObject* pool) noexcept {
     if (pool->in_pass) return true;
     const Executing* innermost = pool->executing;
-    return innermost != nullptr && !(innermost->closes && innermost->outer == nullptr);
+    return innermost != nullptr && (!innermost->closes || innermost->outer != nullptr);
 }
 
 bool refuse_busy(PoolObject* pool) noexcept {
