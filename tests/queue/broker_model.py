@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from nb_aiopool.contrib.nb_aio_task import trailer
-from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Settlement, Submission
+from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Request, Settlement, Submission
 
 
 class Entry(NamedTuple):
@@ -57,47 +57,35 @@ class Model:
         else:
             self.delayed.append((self.time + submission.delay, entry))
 
-    def exchange(
-        self,
-        name: str,
-        *,
-        register: bool,
-        last: int,
-        want: int,
-        solo: int,
-        acks: Sequence[int],
-        settlements: Sequence[Settlement],
-        early: int,
-        early_payload: bytes,
-        early_ended: bool,
-        sweep: bool,
-    ) -> Exchange:
+    def exchange(self, name: str, request: Request) -> Exchange:
         if name not in self.consumers:
             self.consumers[name] = ModelConsumer()
-            self.consumers[name].condemned = not register
+            self.consumers[name].condemned = not request.register
         consumer = self.alive(name)
         if consumer is None:
             return Exchange([], lost=True)
-        stray = consumer.last != last
+        stray = consumer.last != request.last
         early_number = 0
-        if early > consumer.early:
-            consumer.early = early
-            entry = next((entry for entry in consumer.waiting if entry.payload == early_payload), None)
+        if request.early > consumer.early:
+            consumer.early = request.early
+            entry = next(
+                (entry for entry in consumer.waiting if entry.payload == request.early_payload), None
+            )
             if entry is not None:
                 consumer.waiting.remove(entry)
-                if not early_ended:
+                if not request.early_ended:
                     early_number = self._hold(consumer, entry)
-        consumer.held = [(number, entry) for number, entry in consumer.held if number not in acks]
-        for settlement in settlements:
+        consumer.held = [(number, entry) for number, entry in consumer.held if number not in request.acks]
+        for settlement in request.settlements:
             self._settle(consumer, settlement)
         self.delayed.sort(key=lambda pair: pair[0])
         while self.delayed and self.delayed[0][0] <= self.time:
             self.list.append(self.delayed.pop(0)[1])
         next_due = self.delayed[0][0] - self.time if self.delayed else None
-        consumer.solo = solo
+        consumer.solo = request.solo
         deliveries: List[Any] = []
-        while not stray and len(deliveries) < want:
-            source = consumer.waiting if sweep and consumer.waiting else self.list
+        while not stray and len(deliveries) < request.want:
+            source = consumer.waiting if request.sweep and consumer.waiting else self.list
             if not source:
                 break
             entry = source.pop(0)

@@ -13,6 +13,7 @@ from nb_aiopool.contrib.nb_aio_task.broker import (
     Exchange,
     Lease,
     Leases,
+    Request,
     Settlement,
     Submission,
 )
@@ -139,40 +140,25 @@ class Consumer:
         self.register = True
         self.last = 0
 
-    async def exchange(
-        self,
-        want: int = 0,
-        *,
-        acks: Sequence[int] = (),
-        settle: Sequence[Settlement] = (),
-        solo: int = 0,
-        early: int = 0,
-        early_payload: bytes = b"",
-        early_ended: bool = False,
-        sweep: bool = True,
-        answered: bool = True,
-    ) -> Exchange:
+    def request(
+        self, want: int = 0, *, acks: Sequence[int] = (), settle: Sequence[Settlement] = (), **others: Any
+    ) -> Request:
+        """What it tells and asks for, beside what it remembers."""
+        return Request(self.lease, self.register, self.last, want, acks=acks, settlements=settle, **others)
+
+    async def send(self, request: Request, *, answered: bool = True) -> Exchange:
         """One exchange; if it is not ``answered``, it takes effect, and this consumer does not hear of it."""
-        answer = await self.broker.exchange(
-            self.name,
-            lease=self.lease,
-            register=self.register,
-            last=self.last,
-            want=want,
-            solo=solo,
-            acks=acks,
-            settlements=settle,
-            early=early,
-            early_payload=early_payload,
-            early_ended=early_ended,
-            sweep=sweep,
-        )
+        answer = await self.broker.exchange(self.name, request)
         if answered:
             self.register = False
             self.last = answer.early or self.last
             if answer.deliveries:
                 self.last = answer.deliveries[-1].number
         return answer
+
+    async def exchange(self, want: int = 0, *, answered: bool = True, **others: Any) -> Exchange:
+        """The same, put together here."""
+        return await self.send(self.request(want, **others), answered=answered)
 
     async def fetch(self, want: int = 1, **others: Any) -> List[Delivery]:
         """An exchange that has to succeed."""

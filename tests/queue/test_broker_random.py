@@ -110,20 +110,7 @@ class Storm:
         expected = Exchange([])
         for attempt in range(times):
             answered = attempt == times - 1
-            expected = self.model.exchange(
-                consumer.name,
-                register=consumer.register,
-                last=consumer.last,
-                want=want,
-                solo=solo,
-                acks=acks,
-                settlements=settlements,
-                early=serial,
-                early_payload=payload,
-                early_ended=ended,
-                sweep=sweep,
-            )
-            seen = await consumer.exchange(
+            request = consumer.request(
                 want,
                 acks=acks,
                 settle=settlements,
@@ -132,8 +119,9 @@ class Storm:
                 early_payload=payload,
                 early_ended=ended,
                 sweep=sweep,
-                answered=answered,
             )
+            expected = self.model.exchange(consumer.name, request)
+            seen = await consumer.send(request, answered=answered)
             self.check_exchange(seen, expected)
         if expected.early:
             known[expected.early] = early

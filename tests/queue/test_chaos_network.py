@@ -15,6 +15,7 @@ from chaos_proxy import Fault, Proxy
 pytest.importorskip("redis")
 
 from nb_aiopool.contrib.nb_aio_task import AioTask, aio_task
+from nb_aiopool.contrib.nb_aio_task.broker import Request
 from nb_aiopool.contrib.nb_aio_task.keys import QueueKeys
 from nb_aiopool.contrib.nb_aio_task.redis_broker import RedisBroker
 
@@ -131,9 +132,7 @@ async def is_empty(task: AioTask[Any]) -> bool:
 async def register_a_dead_one(server: RedisServer, task: AioTask[Any], held: int) -> None:
     """A consumer that has fetched so many, and is never heard of again."""
     broker = RedisBroker(server.url, task.queue_name)
-    answer = await broker.exchange(
-        "dead:1:1:1000", lease=0.1, register=True, last=0, want=held, solo=0, acks=[], settlements=[]
-    )
+    answer = await broker.exchange("dead:1:1:1000", Request(0.1, register=True, last=0, want=held))
     assert len(answer.deliveries) == held
     await broker.close()
 
@@ -165,15 +164,15 @@ async def test_what_comes_in_the_name_of_one_who_is_gone_is_recovered(
     """It asked, was told that it is lost, and has a blocking call open all the same."""
     runs = Runs(redis_server, None, "gone-" + ended)
     broker, other = (RedisBroker(redis_server.url, runs.direct.queue_name) for _ in range(2))
-    options: Any = {"lease": 60.0, "last": 0, "want": 0, "solo": 0, "acks": [], "settlements": []}
-    await broker.exchange("gone:1:1:1000", register=True, **options)
+    request = Request(60.0, register=True, last=0)
+    await broker.exchange("gone:1:1:1000", request)
     waiting = asyncio.ensure_future(broker.wait("gone:1:1:1000", 1000))
     await until(lambda: b"cmd=blmove" in redis_server.command("CLIENT", "LIST"), lambda: ended)
     if ended == "left":
         await other.leave("gone:1:1:1000")
     else:
         redis_server.command("DEL", broker.keys.consumers)
-    assert (await broker.exchange("gone:1:1:1000", register=False, **options)).lost
+    assert (await broker.exchange("gone:1:1:1000", request._replace(register=False))).lost
     await runs.direct.submit(1)
     assert await waiting
     consuming = asyncio.ensure_future(runs.direct.consume())

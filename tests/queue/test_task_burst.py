@@ -12,7 +12,7 @@ from support import Gate
 if TYPE_CHECKING:
     import pytest
 
-    from nb_aiopool.contrib.nb_aio_task.broker import Exchange
+    from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Request
 
 
 async def test_an_empty_queue_is_worked_off_at_once(workshop: Workshop) -> None:
@@ -55,9 +55,9 @@ async def test_what_a_wait_brings_while_a_turn_is_under_way_is_not_left_lying(
     exchange = type(broker).exchange
     held: List[Exchange] = []
 
-    async def slow(self: Any, *args: Any, **options: Any) -> Exchange:
-        answer = await exchange(self, *args, **options)
-        if not answer.deliveries and not options["sweep"] and not held:
+    async def slow(self: Any, consumer: str, request: Request) -> Exchange:
+        answer = await exchange(self, consumer, request)
+        if not answer.deliveries and not request.sweep and not held:
             held.append(answer)
             # The answer is on its way back while the other connection brings a task.
             await task.submit("late")

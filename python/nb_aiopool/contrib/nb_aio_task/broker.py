@@ -59,6 +59,33 @@ class Settlement(NamedTuple):
     result_ttl: float = 0.0
 
 
+class Request(NamedTuple):
+    """
+    What a consumer tells, and asks for, in one exchange.
+
+    `register` is true until the first answer has come; the lease is renewed for `lease` seconds. `last` is the highest
+    number the consumer knows to have been given, `want` how many it fetches at most. `acks` are the numbers to forget.
+    `solo` is the number of the delivery that the consumer runs with nothing beside it, else 0.
+
+    What `wait` has brought is fetched first if `sweep` is true; it must not be while a wait goes on. If the consumer
+    has started that at once instead, `early` is a serial number of that start, higher than those before:
+    `early_payload`, if it is still put by, becomes a delivery, whose number is in the answer, or is forgotten if the
+    start `early_ended` already. The same serial has no second effect, nor a number in the second answer.
+    """
+
+    lease: float
+    register: bool
+    last: int
+    want: int = 0
+    solo: int = 0
+    acks: Sequence[int] = ()
+    settlements: Sequence[Settlement] = ()
+    early: int = 0
+    early_payload: bytes = b""
+    early_ended: bool = False
+    sweep: bool = True
+
+
 class Exchange(NamedTuple):
     """
     The answer to one exchange.
@@ -113,34 +140,8 @@ class Broker(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def exchange(
-        self,
-        consumer: str,
-        *,
-        lease: float,
-        register: bool,
-        last: int,
-        want: int,
-        solo: int,
-        acks: Sequence[int],
-        settlements: Sequence[Settlement],
-        early: int = 0,
-        early_payload: bytes = b"",
-        early_ended: bool = False,
-        sweep: bool = True,
-    ) -> Exchange:
-        """
-        Forget `acks`, settle `settlements`, renew the lease, queue what delayed tasks are due, and fetch up to `want`.
-
-        Requires: `register` is true until the first answer has come. `last` is the highest number the consumer knows
-        to have been given. `solo` is the number of the delivery that the consumer runs with nothing beside it, else 0.
-
-        What `wait` has brought is fetched first if `sweep` is true; it must not be while a wait goes on. If the
-        consumer has started that at once instead, `early` is a serial number of that start, higher than those
-        before: `early_payload`, if it is still put by, becomes a delivery, whose number is in the answer, or is
-        forgotten if the start `early_ended` already. The same serial has no second effect, nor a number in the second
-        answer.
-        """
+    async def exchange(self, consumer: str, request: Request) -> Exchange:
+        """Settle what has ended, renew the lease, queue what delayed tasks are due, and fetch: see Request."""
 
     @abc.abstractmethod
     async def wait(self, consumer: str, timeout: float) -> Optional[bytes]:

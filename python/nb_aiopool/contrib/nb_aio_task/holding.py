@@ -11,12 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Deque, Dict, List, Optional
 
 from .attempt import Attempt
-from .broker import Broker, Delivery, Exchange, Settlement
-from .errors import Outage
+from .broker import Broker, Delivery, Exchange, Request, Settlement
 from .events import TaskEvent, emit, hooks
 from .keeper import Watch, consumer_name, keeper_for
 from .limits import suspicious_at
-from .outages import log_of, pauses, persist
+from .outages import log_of, persist
 from .tokens import token
 
 if TYPE_CHECKING:
@@ -152,61 +151,57 @@ class Holding:
         Keeps trying through an outage; `room` counts what the pool holds as well, because that ends meanwhile.
         `sweep`: whether no wait goes on.
         """
-        following = pauses(self._longest_pause)
-        tried = False
         while True:
-            acks, settlements, early = list(self._acks), list(self._settlements), self._early
-            want = max(0, room - self.occupied) if room else 0
-            try:
-                if self._doubt:
-                    await self._reconcile()
-                self._doubt = True
-                # Until the answer says so, or a wait brings something meanwhile.
-                self.more = self.more and not want
-                reply = await self._broker.exchange(
-                    self.consumer,
-                    lease=self._options.lease,
-                    register=not self._registered,
-                    last=self._last,
-                    want=want,
-                    solo=self.solo,
-                    acks=acks,
-                    settlements=settlements,
-                    early=self._early_serial if early is not None else 0,
-                    early_payload=early.payload if early is not None else b"",
-                    early_ended=early is not None and early.is_acknowledged,
-                    sweep=sweep,
-                )
-            except Outage as error:
-                self._log.down(error)
-                tried = True
-                await asyncio.sleep(following())
-                continue
-            if tried:
-                self._log.up()
-            if reply.lost:
-                self._lose()
-                return None
-            if not self._registered:
-                self._registered = True
-                self._watch.hold(self.consumer)
-            del self._acks[: len(acks)]
-            del self._settlements[: len(settlements)]
-            if early is not None:
-                self._number(early, reply.early)
-            if reply.stray:
-                continue
-            self._doubt = False
-            if want:
-                self.more = self.more or len(reply.deliveries) >= want
-            for delivery in reply.deliveries:
-                self._last = delivery.number
-                attempt = Attempt(delivery)
-                if self.suspects or self._is_suspicious(attempt):
-                    self.suspects.append(attempt)
-                else:
-                    self._start(attempt)
+            reply = await persist(lambda: self._exchange_once(room, sweep), self._log, self._longest_pause)
+            if not reply.stray:
+                return None if reply.lost else reply
+
+    async def _exchange_once(self, room: int, sweep: bool) -> Exchange:
+        acks, settlements, early = list(self._acks), list(self._settlements), self._early
+        want = max(0, room - self.occupied) if room else 0
+        if self._doubt:
+            await self._reconcile()
+        self._doubt = True
+        # Until the answer says so, or a wait brings something meanwhile.
+        self.more = self.more and not want
+        request = Request(
+            self._options.lease,
+            not self._registered,
+            self._last,
+            want,
+            self.solo,
+            acks,
+            settlements,
+            sweep=sweep,
+        )
+        if early is not None:
+            request = request._replace(
+                early=self._early_serial, early_payload=early.payload, early_ended=early.is_acknowledged
+            )
+        reply = await self._broker.exchange(self.consumer, request)
+        if reply.lost:
+            self._lose()
             return reply
+        if not self._registered:
+            self._registered = True
+            self._watch.hold(self.consumer)
+        del self._acks[: len(acks)]
+        del self._settlements[: len(settlements)]
+        if early is not None:
+            self._number(early, reply.early)
+        if reply.stray:
+            return reply
+        self._doubt = False
+        if want:
+            self.more = self.more or len(reply.deliveries) >= want
+        for delivery in reply.deliveries:
+            self._last = delivery.number
+            attempt = Attempt(delivery)
+            if self.suspects or self._is_suspicious(attempt):
+                self.suspects.append(attempt)
+            else:
+                self._start(attempt)
+        return reply
 
     async def hand_back(self) -> None:
         """Hand back what was not started; what has ended is told first. Requires: no wait goes on, and none begins."""

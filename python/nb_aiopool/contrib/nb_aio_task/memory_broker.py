@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from .broker import Broker, Counts, Exchange, Lease, Leases, Settlement, Submission
+from .broker import Broker, Counts, Exchange, Lease, Leases, Request, Submission
 from .memory_state import MemoryState
 from .memory_wait import Wait
 
@@ -40,39 +40,10 @@ class MemoryBroker(Broker):
         with self._queue.state() as state:
             return state.push(self._now(), producer, sequence, submissions)
 
-    async def exchange(
-        self,
-        consumer: str,
-        *,
-        lease: float,
-        register: bool,
-        last: int,
-        want: int,
-        solo: int,
-        acks: Sequence[int],
-        settlements: Sequence[Settlement],
-        early: int = 0,
-        early_payload: bytes = b"",
-        early_ended: bool = False,
-        sweep: bool = True,
-    ) -> Exchange:
+    async def exchange(self, consumer: str, request: Request) -> Exchange:
         await _give_way()
         with self._queue.state() as state:
-            return state.exchange(
-                self._now(),
-                consumer,
-                lease=lease,
-                register=register,
-                last=last,
-                want=want,
-                solo=solo,
-                acks=acks,
-                settlements=settlements,
-                early=early,
-                early_payload=early_payload,
-                early_ended=early_ended,
-                sweep=sweep,
-            )
+            return state.exchange(self._now(), consumer, request)
 
     async def wait(self, consumer: str, timeout: float) -> Optional[bytes]:
         wait = Wait(self, consumer)

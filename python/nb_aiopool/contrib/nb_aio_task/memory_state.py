@@ -11,7 +11,7 @@ from collections import deque
 from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import trailer
-from .broker import Counts, Delivery, Exchange, Lease, Settlement, Submission
+from .broker import Counts, Delivery, Exchange, Lease, Request, Settlement, Submission
 from .expiring import Expiring
 from .limits import (
     CONDEMNED_SECONDS,
@@ -110,42 +110,26 @@ class MemoryState:
 
     # -- What consumers do -----------------------------------------------------------------------------------
 
-    def exchange(
-        self,
-        now: int,
-        name: str,
-        *,
-        lease: float,
-        register: bool,
-        last: int,
-        want: int,
-        solo: int,
-        acks: Sequence[int],
-        settlements: Sequence[Settlement],
-        early: int,
-        early_payload: bytes,
-        early_ended: bool,
-        sweep: bool,
-    ) -> Exchange:
+    def exchange(self, now: int, name: str, request: Request) -> Exchange:
         consumer = self._consumers.get(name)
         if consumer is None:
             consumer = self._consumers[name] = Consumer()
             # One that has left or was forgotten is condemned: what a wait still takes in its name is to be recovered.
-            consumer.deadline = 0 if register else -max(1, now)
+            consumer.deadline = 0 if request.register else -max(1, now)
         if consumer.deadline < 0:
             return Exchange([], lost=True)
-        consumer.deadline = now + milliseconds(lease)
-        stray = consumer.last != last
-        early_number = self._number_early(consumer, early, early_payload, early_ended)
-        for number in acks:
+        consumer.deadline = now + milliseconds(request.lease)
+        stray = consumer.last != request.last
+        early_number = self._number_early(consumer, request)
+        for number in request.acks:
             self._forget(consumer, number)
-        for settlement in settlements:
+        for settlement in request.settlements:
             if self._forget(consumer, settlement.number):
                 self._settle(now, settlement)
         self._queue_due(now)
-        consumer.solo = solo
+        consumer.solo = request.solo
         next_due = max(0, self._delayed[0][0] - now) / 1000 if self._delayed else None
-        deliveries = [] if stray else self._fetch(consumer, want, sweep=sweep)
+        deliveries = [] if stray else self._fetch(consumer, request.want, sweep=request.sweep)
         return Exchange(deliveries, next_due, stray=stray, early=early_number)
 
     def reconcile(self, name: str, known: Iterable[int], *, put_by: bool) -> int:
@@ -181,16 +165,16 @@ class MemoryState:
         consumer = self._consumers.get(name)
         return None if consumer is None or consumer.deadline < 0 else consumer
 
-    def _number_early(self, consumer: Consumer, serial: int, payload: bytes, ended: bool) -> int:
-        if serial <= consumer.early:
+    def _number_early(self, consumer: Consumer, request: Request) -> int:
+        if request.early <= consumer.early:
             return 0
-        consumer.early = serial
+        consumer.early = request.early
         # Not simply the first: what an earlier wait has brought may not have been fetched yet.
-        task = next((task for task in consumer.put_by if task.payload == payload), None)
+        task = next((task for task in consumer.put_by if task.payload == request.early_payload), None)
         if task is None:
             return 0
         consumer.put_by.remove(task)
-        if ended:
+        if request.early_ended:
             self._tasks.pop(task.token, None)
             return 0
         return self._hold(consumer, task)

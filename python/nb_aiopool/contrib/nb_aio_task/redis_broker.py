@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set
 
-from .broker import Broker, Counts, Delivery, Exchange, Leases, Settlement, Submission
+from .broker import Broker, Counts, Delivery, Exchange, Leases, Request, Submission
 from .keys import QueueKeys
 from .limits import DUE_AT_ONCE, PRODUCER_SECONDS, UNIQUE_SECONDS
 from .redis_connections import connections_to
@@ -49,40 +49,25 @@ class RedisBroker(Broker):
         owners = iter(await self._shared.submit.script(SCRIPTS["push"], keys, head))
         return [next(owners).decode() if s.id else s.token for s in submissions]
 
-    async def exchange(
-        self,
-        consumer: str,
-        *,
-        lease: float,
-        register: bool,
-        last: int,
-        want: int,
-        solo: int,
-        acks: Sequence[int],
-        settlements: Sequence[Settlement],
-        early: int = 0,
-        early_payload: bytes = b"",
-        early_ended: bool = False,
-        sweep: bool = True,
-    ) -> Exchange:
-        k = self.keys
+    async def exchange(self, consumer: str, request: Request) -> Exchange:
+        k, r = self.keys, request
         arguments: List[Argument] = [
             k.prefix,
             consumer,
-            round(lease * 1000),
-            b"1" if register else b"",
-            last,
-            want,
-            solo or b"",
-            " ".join(map(str, acks)),
+            round(r.lease * 1000),
+            b"1" if r.register else b"",
+            r.last,
+            r.want,
+            r.solo or b"",
+            " ".join(map(str, r.acks)),
             DUE_AT_ONCE,
             _UNIQUE_MS,
-            early or b"",
-            b"1" if early_ended else b"",
-            b"1" if sweep else b"",
-            early_payload,
+            r.early or b"",
+            b"1" if r.early_ended else b"",
+            b"1" if r.sweep else b"",
+            r.early_payload,
         ]
-        for s in settlements:
+        for s in r.settlements:
             arguments += (s.kind, s.number, s.name, s.token, s.id, s.body)
             arguments += (max(0, round(s.delay * 1000)), s.result, max(1, round(s.result_ttl * 1000)))
         keys: List[Argument] = [k.list, *self._own_keys(consumer), k.delayed, k.parked, k.dead, k.ids]

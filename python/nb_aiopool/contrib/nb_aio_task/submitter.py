@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Deque, List, NamedTuple, Optional, Sequence
 
-from .errors import Outage, QueueError
+from .errors import QueueError
 from .outages import OutageLog, persist
 from .producer import Producer
 
@@ -149,19 +149,13 @@ class Submitter:
 
     async def _push(self, groups: List[_Group]) -> List[str]:
         name, number = self._producer.name, self._producer.batch
-        try:
-            return await self._broker.push(name, number, _due_now(groups, self._loop.time()))
-        except Outage as error:
-            self._log.down(error)
 
-        async def again() -> List[str]:
+        async def attempt() -> List[str]:
             if all(group.owners.done() for group in groups):
                 raise QueueError("nobody waits for this any more")
             return await self._broker.push(name, number, _due_now(groups, self._loop.time()))
 
-        owners = await persist(again, self._log, _LONGEST_PAUSE)
-        self._log.up()
-        return owners
+        return await persist(attempt, self._log, _LONGEST_PAUSE)
 
 
 def _due_now(groups: List[_Group], now: float) -> List[Submission]:
