@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 
-from nb_aiopool import NbAioPool, PoolError
+from nb_aiopool import NbAioPool, PoolError, _thread_future, _thread_waits
 from support import accounting, is_closed, value
 from threads import ThreadGate, join, running, started, until
 
@@ -70,6 +70,30 @@ def test_a_loop_that_is_closed_with_work_left_releases_threads(loop_factory: Cal
     join(threads)
     assert len(errors) == 3 and all("loop ended" in error for error in errors)
     assert all(map(is_closed, coros)) and accounting(pool)[4:] == (0, 0)
+
+
+def test_who_stands_in_line_at_the_end_of_the_loop_hears_of_it_once(
+    loop_factory: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_thread_waits, "_PATIENCE", 3600.0)  # the thread in line does not look for itself
+    monkeypatch.setattr(_thread_future, "_PATIENCE", 0.01)
+    loop, pool, errors, coro = loop_factory(), NbAioPool(1, 1), [], value(2)
+    futures = [pool.sync_submit(value(i), loop=loop) for i in range(2)]
+
+    def stand_in_line() -> None:
+        with pytest.raises(PoolError, match="loop ended") as caught:
+            pool.sync_submit(coro)
+        errors.append(str(caught.value))
+
+    threads = started(stand_in_line)
+    until(lambda: pool.waiting == 1)
+    loop.close()
+    for future in futures:
+        with pytest.raises(PoolError, match="loop ended"):
+            future.result(FOREVER)
+    join(threads)
+    assert len(errors) == 1 and is_closed(coro) and accounting(pool)[4:] == (0, 0)
+    # No report of an exception that nobody has asked for: the guard of all tests sees to that.
 
 
 def test_a_loop_whose_thread_has_died_releases_threads(loop_factory: Callable[[], Any]) -> None:

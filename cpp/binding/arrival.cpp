@@ -268,6 +268,8 @@ Ref new_parking() noexcept {
     return object;
 }
 
+bool is_thread(PyObject* waiter) noexcept { return parking_of(waiter) != nullptr; }
+
 bool wake_thread(PyObject* waiter) noexcept {
     Parking* parking = parking_of(waiter);
     if (parking != nullptr) parking->wake();

@@ -19,11 +19,15 @@ Ref job_of_arrival(PyObject* arrival) noexcept;
 /// A parking as an object: what a thread's arrival has for a waiter. Null with an exception set on failure.
 Ref new_parking() noexcept;
 
+/// Whether a waiter is a thread's parking. It may be null.
+bool is_thread(PyObject* waiter) noexcept;
+
 /// Wakes the thread that sleeps in a parking. Guarantees: false, and nothing done, if `waiter` is something else, or null.
 bool wake_thread(PyObject* waiter) noexcept;
 
 /// Requires: the job is about to stand in line, or to be let in by a job that then waits for its own slot; `waiter` is the
-/// future that says when to come back, or a thread's parking. Guarantees: null with an exception set, and nothing done, on failure.
+/// future that says when to come back, or a thread's parking. Guarantees: null with an exception set, and nothing done, on
+/// failure.
 Ref new_arrival(PoolObject* pool, PyObject* job, PyObject* waiter) noexcept;
 
 }  // namespace nbaio

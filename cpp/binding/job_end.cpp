@@ -318,8 +318,9 @@ void abandon_job(Job* job) noexcept {
     Ref alive = Ref::share(job->self());
     // The loop is closed: callbacks cannot be scheduled, and there is nobody to tell.
     if (!cancel_future(job, nullptr)) PyErr_Clear();
-    tell_sink_of_loops_end(job);
     Ref waiter = Ref::share(job->seen().waits_on);
+    // A thread that stands in line has no future yet: its call raises.
+    if (!is_thread(waiter.get())) tell_sink_of_loops_end(job);
     if (!call_method(job->coro, job->state()->close.get())) PyErr_Clear();
     Ref thrown = job->take(&JobDetails::thrown);
     if (job->registered) {
