@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from typing import Any, Callable, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import pytest
 
@@ -84,34 +83,3 @@ async def test_a_keeper_whose_thread_cannot_be_started_tries_again(monkeypatch: 
     keeper.watch(watch)
     keeper.forget(watch)
     assert leases.closed.wait(20)
-
-
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="there is no fork here")
-def test_a_forked_process_does_not_inherit_locks_that_are_held(script: Callable[..., Any]) -> None:
-    script(
-        """
-        import os, signal, threading, warnings
-        from nb_aiopool.contrib.nb_aio_task import keeper, outages
-
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside a thread
-        log = outages.log_of("redis://nowhere")
-        held, end = threading.Event(), threading.Event()
-        def hold():
-            with keeper._keepers_lock, outages._logs_lock, log._lock:
-                held.set()
-                end.wait()
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-        held.wait()
-        child = os.fork()
-        if not child:
-            signal.alarm(20)
-            keeper.keeper_for("redis://nowhere")
-            outages.log_of("redis://nowhere").up()
-            os._exit(0)
-        end.set()
-        holder.join()
-        assert os.waitpid(child, 0)[1] == 0
-        """
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any, Callable, List, Optional
 
 import pytest
@@ -358,43 +357,6 @@ async def test_others_have_their_turn_beside_a_busy_producer_and_consumer(memory
     counting.cancel()
     await asyncio.gather(counting, return_exceptions=True)
     assert counted >= 100
-
-
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="there is no fork here")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_process_begins_with_empty_queues(script: Callable[..., Any]) -> None:
-    script(
-        """
-        import asyncio, os, threading, warnings
-        from nb_aiopool.contrib.nb_aio_task.broker import Submission
-        from nb_aiopool.contrib.nb_aio_task.memory_broker import MemoryBroker
-
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside a thread
-        broker = MemoryBroker("memory://", "queue")
-        asyncio.run(broker.push("p", 1, [Submission(b"1", "one")]))
-
-        held, end = threading.Event(), threading.Event()
-        def hold():
-            with broker._queue.state():
-                held.set()
-                end.wait()
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-        held.wait()
-        child = os.fork()
-        if not child:
-            assert asyncio.run(broker.size()) == 0
-            asyncio.run(broker.push("p", 1, [Submission(b"2", "two")]))
-            assert asyncio.run(broker.size()) == 1
-            assert asyncio.run(MemoryBroker("memory://", "queue").size()) == 1
-            os._exit(0)
-        end.set()
-        holder.join()
-        assert os.waitpid(child, 0)[1] == 0
-        assert asyncio.run(broker.size()) == 1
-        """
-    )
 
 
 async def test_the_queue_can_be_used_after_a_call_that_failed(memory: MemoryQueue) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, List
 
 import pytest
 
@@ -96,25 +95,6 @@ async def test_who_goes_on_after_its_name_was_given_back_sends_under_another() -
     assert len(set(names)) == 2
     await task.clear_queue()
     await task.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="there is no fork here")
-def test_a_forked_process_takes_no_name_of_its_parent(script: Callable[..., Any]) -> None:
-    script(
-        """
-        import os
-        from nb_aiopool.contrib.nb_aio_task.producer import Producers
-
-        producers = Producers()
-        used = producers.take()
-        producers.give_back(used)
-        child = os.fork()
-        if not child:
-            os._exit(producers.take().name == used.name)
-        assert os.waitpid(child, 0)[1] == 0
-        assert producers.take() is used
-        """
-    )
 
 
 def test_a_name_is_given_to_one_at_a_time() -> None:

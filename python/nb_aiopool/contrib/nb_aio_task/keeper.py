@@ -9,13 +9,13 @@ the server's clock may jump.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
 from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
 
 from .errors import Outage, QueueError, last_line
+from .per_process import PerProcess
 
 if TYPE_CHECKING:
     import asyncio
@@ -222,22 +222,5 @@ class Keeper:
                 watch.next_look = time.monotonic() + watch.period
 
 
-_keepers: Dict[str, Keeper] = {}
-_keepers_lock = threading.Lock()
-
-
-def keeper_for(url: str) -> Keeper:
-    """The keeper of this server's leases in this process."""
-    with _keepers_lock:
-        return _keepers.setdefault(url, Keeper())
-
-
-def _begin_anew() -> None:
-    # In a child the threads are not there, and one of them may have held the lock.
-    global _keepers_lock  # noqa: PLW0603 -- there is one for the process
-    _keepers_lock = threading.Lock()
-    _keepers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+# One for each server.
+keeper_for = PerProcess[str, Keeper](lambda _: Keeper())

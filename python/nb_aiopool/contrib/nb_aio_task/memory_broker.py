@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Se
 from .broker import Broker, Counts, Exchange, Lease, Leases, Request, Submission
 from .memory_state import MemoryState
 from .memory_wait import Wait
+from .per_process import PerProcess
 
 SCHEME = "memory://"
 
@@ -32,7 +32,7 @@ class MemoryBroker(Broker):
     def __init__(self, url: str, list_name: str, *, clock: Clock = time.monotonic) -> None:
         if not url.startswith(SCHEME):
             raise ValueError(f"{url!r} names no memory: use {SCHEME!r} or {SCHEME + 'NAME'!r}")
-        self._queue = _shared_queue(url, list_name)
+        self._queue = _shared_queue((url, list_name))
         self._clock = clock
 
     async def push(self, producer: str, sequence: int, submissions: Sequence[Submission]) -> List[str]:
@@ -202,22 +202,5 @@ def _in_ms(clock: Clock) -> int:
     return int(clock() * 1000)
 
 
-_queues: Dict[Tuple[str, str], _Queue] = {}
-_queues_lock = threading.Lock()
-
-
-def _shared_queue(url: str, list_name: str) -> _Queue:
-    with _queues_lock:
-        return _queues.setdefault((url, list_name), _Queue())
-
-
-def _begin_anew() -> None:
-    # Another thread of the parent may have held any of the locks, in the middle of a step.
-    global _queues_lock  # noqa: PLW0603 -- there is one for the process
-    _queues_lock = threading.Lock()
-    for queue in _queues.values():
-        queue.begin_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+# Those of a list name, of all brokers of a URL.
+_shared_queue = PerProcess[Tuple[str, str], _Queue](lambda _: _Queue(), _Queue.begin_anew)

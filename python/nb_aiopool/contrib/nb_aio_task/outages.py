@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import random
 import threading
 import time
-from typing import Awaitable, Callable, Dict, TypeVar
+from typing import Awaitable, Callable, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import Outage
+from .per_process import PerProcess
 
 _T = TypeVar("_T")
 
@@ -55,25 +55,8 @@ class OutageLog:
             logger.warning("%s can be used again", self._name)
 
 
-_logs: Dict[str, OutageLog] = {}
-_logs_lock = threading.Lock()
-
-
-def log_of(url: str) -> OutageLog:
-    """The log that all users of this URL in this process share."""
-    with _logs_lock:
-        return _logs.setdefault(url, OutageLog(url))
-
-
-def _begin_anew() -> None:
-    # Another thread of the parent may have held any of the locks.
-    global _logs_lock  # noqa: PLW0603 -- there is one for the process
-    _logs_lock = threading.Lock()
-    _logs.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+# The one that all users of a URL share.
+log_of = PerProcess[str, OutageLog](OutageLog)
 
 
 def pauses(longest: float) -> Callable[[], float]:
