@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
 
 import pytest
 
@@ -23,6 +23,19 @@ FOREVER = 20
 def loop(loop_factory: Callable[[], Any]) -> Any:
     with running(loop_factory()) as loop:
         yield loop
+
+
+def line_up(pool: NbAioPool, loop: Any, coros: Sequence[Any]) -> Tuple[List[threading.Thread], List[Any]]:
+    """Have tasks and threads in turn stand in the line of a full pool, in this order."""
+    threads: List[threading.Thread] = []
+    tasks = []
+    for number, coro in enumerate(coros, 1):
+        if number % 2:
+            tasks.append(asyncio.run_coroutine_threadsafe(pool.submit(coro), loop))
+        else:
+            threads += started(lambda coro=coro: pool.sync_submit(coro))  # type: ignore[misc]
+        until(lambda number=number: pool.waiting == number)
+    return threads, tasks
 
 
 def test_a_thread_gets_the_result_and_the_exception_of_a_job(loop: Any) -> None:
@@ -111,14 +124,7 @@ def test_threads_and_tasks_wait_in_one_line_and_come_in_in_order(loop: Any) -> N
         ran.append(i)
 
     held = [pool.sync_submit(gate.hold(), loop=loop) for _ in range(2)]
-    threads: List[threading.Thread] = []
-    tasks = []
-    for i in range(10):
-        if i % 2:
-            threads += started(lambda i=i: pool.sync_submit(note(i)))  # type: ignore[misc]
-        else:
-            tasks.append(asyncio.run_coroutine_threadsafe(pool.submit(note(i)), loop))
-        until(lambda i=i: pool.waiting == i + 1)
+    threads, tasks = line_up(pool, loop, [note(i) for i in range(10)])
     gate.open()
     join(threads)
     await_in(loop, pool.join())
@@ -145,14 +151,7 @@ def test_without_block_a_thread_comes_in_behind_those_in_line(loop: Any) -> None
         ran.append(i)
 
     held = [pool.sync_submit(gate.hold(), loop=loop) for _ in range(2)]
-    threads: List[threading.Thread] = []
-    tasks = []
-    for i in range(6):
-        if i % 2:
-            threads += started(lambda i=i: pool.sync_submit(note(i)))  # type: ignore[misc]
-        else:
-            tasks.append(asyncio.run_coroutine_threadsafe(pool.submit(note(i)), loop))
-        until(lambda i=i: pool.waiting == i + 1)
+    threads, tasks = line_up(pool, loop, [note(i) for i in range(6)])
     with blocked(loop):  # so that nobody but the thread can let them in
         pool.max_queue_size = 8
         last = pool.sync_submit(note(6), block=False)
