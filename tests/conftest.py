@@ -1,6 +1,7 @@
 """Runs every ``async def test_*`` once per kind of event loop, and guards every test.
 
-Marks:    ``loop("asyncio", ...)`` restricts a test to these kinds; ``limit(seconds)`` changes the 30 s limit.
+Marks:    ``loop("asyncio", ...)`` restricts a test to these kinds; ``limit(seconds)`` changes the 30 s limit;
+          a test fails when it has taken three times as long, for it may run beside others on a slow machine.
 Fixtures: ``reports``, ``unraisables``  what the test claims: whoever takes them checks them himself;
           ``script``        runs a Python program in a process of its own;
           ``loop_factory``  for ordinary functions: makes loops of one kind (the test closes them);
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GUARD: pytest.StashKey[Guard] = pytest.StashKey()
+SLOWNESS = 3
 FOREIGN_MARKS = ("asyncio", "anyio")
 time_limit: Optional[TimeLimit] = None
 
@@ -73,7 +75,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
     assert time_limit is not None
     mark = pyfuncitem.get_closest_marker("limit")
-    with time_limit(mark.args[0] if mark else 30.0):
+    with time_limit(SLOWNESS * (mark.args[0] if mark else 30.0)):
         guard = pyfuncitem.stash[GUARD]
         with guard.watching():
             outcome: Any = yield
@@ -178,7 +180,7 @@ def script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=timeout,
+            timeout=SLOWNESS * timeout,
             encoding="utf-8",
             env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONFAULTHANDLER": "1", **(env or {})},
         )

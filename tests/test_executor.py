@@ -16,9 +16,8 @@ import pytest
 
 from executors import AsyncCallable, divmod_of, doze, power
 from nb_aiopool import AsyncPoolExecutor, PoolFull
-from threads import ThreadGate, join, started, until
+from threads import FOREVER, ThreadGate, join, started, until
 
-FOREVER = 20
 New = Callable[..., AsyncPoolExecutor]
 
 

@@ -14,9 +14,8 @@ import pytest
 
 from executors import divmod_of, power
 from nb_aiopool import AsyncPoolExecutor
-from threads import ThreadGate, until
+from threads import FOREVER, ThreadGate, until
 
-FOREVER = 20
 New = Callable[..., AsyncPoolExecutor]
 
 

@@ -16,9 +16,8 @@ import pytest
 
 from executors import current_loop, doze, power
 from nb_aiopool import AsyncPoolExecutor
-from threads import ThreadGate, await_in, in_loop, join, running, started, until
+from threads import FOREVER, ThreadGate, await_in, in_loop, join, running, started, until
 
-FOREVER = 20
 New = Callable[..., AsyncPoolExecutor]
 
 

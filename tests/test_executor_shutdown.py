@@ -14,9 +14,8 @@ import pytest
 
 from executors import current_loop, doze, power
 from nb_aiopool import AsyncPoolExecutor, PoolError, PoolStopped
-from threads import ThreadGate, join, started, until
+from threads import FOREVER, ThreadGate, join, started, until
 
-FOREVER = 20
 New = Callable[..., AsyncPoolExecutor]
 
 

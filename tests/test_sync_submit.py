@@ -11,12 +11,10 @@ import pytest
 
 from nb_aiopool import NbAioPool, PoolFull, PoolStopped
 from support import accounting, is_closed, raises, value
-from threads import ThreadGate, await_in, blocked, in_loop, join, running, started, until
+from threads import FOREVER, ThreadGate, await_in, blocked, in_loop, join, running, started, until
 
 if TYPE_CHECKING:
     import threading
-
-FOREVER = 20
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ import pytest
 
 from nb_aiopool import NbAioPool, PoolError, _thread_future, _thread_waits
 from support import accounting, is_closed, value
-from threads import ThreadGate, join, running, started, until
-
-FOREVER = 20
+from threads import FOREVER, ThreadGate, join, running, started, until
 
 
 def test_asyncio_run_that_ends_releases_threads_that_wait(

@@ -12,9 +12,8 @@ import pytest
 
 from executors import divmod_of, power
 from nb_aiopool import AsyncPoolExecutor
-from threads import ThreadGate, join, started, until
+from threads import FOREVER, ThreadGate, join, started, until
 
-FOREVER = 20
 New = Callable[..., AsyncPoolExecutor]
 
 

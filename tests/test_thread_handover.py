@@ -12,9 +12,7 @@ import pytest
 
 from nb_aiopool import NbAioPool
 from support import accounting, value
-from threads import ThreadGate, await_in, blocked, join, running, started, until
-
-FOREVER = 20
+from threads import FOREVER, ThreadGate, await_in, blocked, join, running, started, until
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ import threading
 import time
 from typing import Any, Callable, Iterator, List
 
+# Seconds for what comes at once: this long it takes only if it does not come at all.
+FOREVER = 60
+
 
 @contextlib.contextmanager
 def running(loop: Any) -> Iterator[Any]:
@@ -104,7 +107,7 @@ def join(threads: List[threading.Thread]) -> None:
 
 def until(condition: Callable[[], Any]) -> None:
     """Wait for what another thread brings about and tells nobody of."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + FOREVER
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.0005)

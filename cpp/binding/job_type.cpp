@@ -214,7 +214,20 @@ PyObject* job_make_cancelled_error(PyObject* self, PyObject*) noexcept {
     return new_cancelled_error(state, nullptr).release();
 }
 
+/// Whether there is nothing that the job waits for but a pass.
+bool wants_a_pass(const Job* job) noexcept {
+    return job->entry.place == Place::starting || job->entry.place == Place::ready || job->entry.place == Place::queued;
+}
+
 PyObject* job_iter(PyObject* self) noexcept {
+    if (wants_a_pass(job_of(self))) {
+        const Ref alive = Ref::share(self), pool = Ref::share(as_object(job_of(self)->pool()));
+        const Exclusive exclusive(pool.get());
+        if (job_of(self)->pool() != nullptr && !make_pass_ahead(job_of(self)->pool())) {
+            const Ref interrupt = take_raised();
+            return call(job_of(self)->state()->await_after_raising.get(), self, interrupt.get()).release();
+        }
+    }
     Ref error = take_cancelled_error(self);
     if (!error) return Py_TYPE(self)->tp_base->tp_iter(self);
     raise(std::move(error));

@@ -30,6 +30,7 @@ struct PoolObject {
     PyObject* loop;          // the loop of the last use
     RunningLoop running_loop;
     PyObject* loop_keyword;  // {"loop": loop}, for Future.__init__
+    PyObject* loop_queue;    // the callbacks that the loop runs next; null if it keeps them elsewhere
     Py_ssize_t loop_offset;  // see find_loop_offset
     PyObject* guard;         // what asyncio.all_tasks shows while the pool is busy
     PyObject* idle_waiters;  // dict of futures, or null
@@ -44,6 +45,8 @@ struct PoolObject {
     unsigned still_pauses;
     bool breaker_armed;
     bool pump_scheduled;
+    bool pump_is_spare;  // its callback is in the loop's queue, but the pass that it is for was made ahead of it
+    bool pump_side;      // see PumpCallback
     bool in_pass;
     bool cancelling_all;
     bool debug;
@@ -56,10 +59,17 @@ struct Executing {
     Executing(PoolObject* its_pool, PyObject* it, Entry* its_holder, bool it_closes = false) noexcept
         : pool(its_pool), who(it), holder(its_holder), outer(its_pool->executing), closes(it_closes) {
         pool->executing = this;
+        ++depth;
     }
     Executing(const Executing&) = delete;
     Executing& operator=(const Executing&) = delete;
-    ~Executing() { pool->executing = outer; }
+    ~Executing() {
+        pool->executing = outer;
+        --depth;
+    }
+
+    /// How many of them there are in this thread, of any pools.
+    static inline thread_local unsigned depth = 0;
 
     PoolObject* pool;
     PyObject* who;
@@ -118,6 +128,11 @@ PyObject* pool_bind(PyObject* self, PyObject*) noexcept;
 
 /// Makes sure that the pump runs soon, and that all_tasks knows of the pool. Guarantees: false with an exception set if the loop refused.
 bool schedule_pump(PoolObject* pool) noexcept;
+
+/// Makes the pass that is due now, if the loop would come to nothing else before it: whoever is about to wait for a job
+/// that only needs a step then need not wait for the loop. Not inside a job of any pool, of which the code that is executed
+/// then would seem to be a part; and not when the loop has had no turn for too long. Guarantees: false with an exception set that is for the loop's caller.
+bool make_pass_ahead(PoolObject* pool) noexcept;
 
 /// Makes sure of a pass if there is work, whether or not one is due: a loop that had no memory for it may have dropped that.
 void have_pass(PoolObject* pool) noexcept;

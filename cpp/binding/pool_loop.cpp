@@ -12,10 +12,11 @@ namespace {
 void unbind(PoolObject* pool) noexcept {
     Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
     Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
+    Ref queue = Ref::own(std::exchange(pool->loop_queue, nullptr));
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     pool->running_loop.forget();
-    pool->pump_scheduled = false;
+    pool->pump_scheduled = pool->pump_is_spare = false;
     pool->breaker_armed = false;  // its timer went with the loop
     pool->still_pauses = 0;
     pool->producer_budget.renew();
@@ -40,6 +41,13 @@ bool refuse_busy(PoolObject* pool) noexcept {
     return false;
 }
 
+/// What asyncio's own loops, and those derived from them, have. Null without an exception if there is nothing like it.
+Ref queue_of(State* state, PyObject* loop) noexcept {
+    Ref queue = Ref::own(PyObject_GetAttr(loop, state->ready.get()));
+    if (!queue) PyErr_Clear();
+    return queue && as_object(Py_TYPE(queue.get())) == state->deque_type.get() ? std::move(queue) : Ref();
+}
+
 /// Guarantees: false with an exception set, and the pool not bound.
 bool bind(PoolObject* pool, PyObject* loop) noexcept {
     State* state = pool->state;
@@ -48,6 +56,7 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     if (is_debug < 0) return false;
     Ref keyword = Ref::own(PyDict_New());
     if (!keyword || PyDict_SetItem(keyword.get(), state->loop.get(), loop) < 0) return false;
+    Ref queue = queue_of(state, loop);
     const Py_ssize_t loop_offset = is_debug == 1 ? 0 : find_loop_offset(state, keyword.get(), loop);
     if (pool->loop == loop) return true;                  // whoever answered get_debug() used the pool
     if (pool->loop != nullptr) return refuse_busy(pool);  // or another thread did
@@ -56,6 +65,7 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     pool->loop_offset = loop_offset;
     pool->loop = new_ref(loop);
     pool->loop_keyword = keyword.release();
+    pool->loop_queue = queue.release();
     return true;
 }
 

@@ -80,28 +80,66 @@ Pass make_pass(PoolObject* pool) noexcept {
     return Pass::done;
 }
 
-PyObject* pump(PyObject* self, PyObject*) noexcept {
-    const Exclusive exclusive(self);
-    auto* pool = reinterpret_cast<PoolObject*>(self);
-    // A pool that has moved to another loop meanwhile is none of this loop's business.
-    if (pool->in_pass || !on_own_loop(pool)) return new_none();
-    pool->pump_scheduled = false;
+/// One pass, with what belongs to it. Guarantees: false with an exception set that is for the loop's caller.
+bool pump(PoolObject* pool) noexcept {
     pool->loop_thread = PyThread_get_thread_ident();
-    pool->producer_budget.renew();
     pool->pass_budget.renew();
     pool->in_pass = true;
     const Ref loop = Ref::share(pool->loop);
     const Pass pass = make_pass(pool);
     forget_current_task(pool, loop.get());
-    if (pass == Pass::moved) return new_none();
+    if (pass == Pass::moved) return true;
     pool->in_pass = false;
     pool->bells.ring();
     pool->spare_lineage.drop();
     pool->snapshot.drop();
     settle_flow(pool);
-    return pass == Pass::done ? new_none() : nullptr;
+    return pass == Pass::done;
 }
-PyMethodDef pump_def = {"pool_pump", pump, METH_NOARGS, nullptr};
+
+/// The pump as a callback. There are two of them, so that one that was scheduled too early for the pass that is due can be
+/// told from its successor: it is on the other side, and does nothing.
+struct PumpCallback {
+    template <bool side>
+    static PyObject* run(PyObject* self, PyObject*) noexcept {
+        const Exclusive exclusive(self);
+        auto* pool = reinterpret_cast<PoolObject*>(self);
+        // A pool that has moved to another loop meanwhile is none of this loop's business.
+        if (pool->pump_side != side || !on_own_loop(pool)) return new_none();
+        pool->pump_is_spare = false;
+        if (pool->in_pass) return new_none();
+        pool->pump_scheduled = false;
+        pool->producer_budget.renew();
+        return pump(pool) ? new_none() : nullptr;
+    }
+
+    static PyMethodDef* on(bool side) noexcept {
+        static PyMethodDef left = {"pool_pump", run<false>, METH_NOARGS, nullptr};
+        static PyMethodDef right = {"pool_pump", run<true>, METH_NOARGS, nullptr};
+        return side ? &right : &left;
+    }
+};
+
+/// Whether a task of the loop may have been started in the middle of something else, which then goes on before the loop
+/// does. Requires: the loop has a queue.
+bool may_start_eagerly(const PoolObject* pool) noexcept {
+    const Ref factory = Ref::own(PyObject_GetAttr(pool->loop, pool->state->task_factory.get()));
+    if (!factory) PyErr_Clear();
+    return factory.get() != Py_None;
+}
+
+/// Whether the caller handles an exception. What is raised where it can be seen takes it for its context.
+bool handles_exception() noexcept {
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_GetExcInfo(&type, &value, &traceback);
+    const Ref kind = Ref::own(type), exception = Ref::own(value), trace = Ref::own(traceback);
+    return exception && exception.get() != Py_None;
+}
+
+/// Whether the loop comes to the pump's callback next. Requires: that is in its queue; the caller runs on the loop.
+bool is_pump_next(const PoolObject* pool) noexcept {
+    return pool->loop_queue != nullptr && PyObject_Size(pool->loop_queue) == 1;
+}
 
 /// A loop that was closed with work left counts as ended: nobody waits there any more.
 void report_unless_closed(PoolObject* pool, const char* message) noexcept {
@@ -141,9 +179,18 @@ bool schedule_pump(PoolObject* pool) noexcept {
     if (pool->pump_scheduled || pool->in_pass) return true;
     if (!guard_pool(pool)) return false;
     State* state = pool->state;
-    Ref bound = Ref::own(PyCFunction_New(&pump_def, as_object(pool)));
+    const bool is_home = on_own_loop(pool);
+    if (std::exchange(pool->pump_is_spare, false)) {
+        // A callback at the end of the queue is what is wanted, and this one may be it.
+        if (is_home && is_pump_next(pool)) {
+            pool->pump_scheduled = true;
+            return true;
+        }
+        pool->pump_side = !pool->pump_side;
+    }
+    Ref bound = Ref::own(PyCFunction_New(PumpCallback::on(pool->pump_side), as_object(pool)));
     if (!bound) return false;
-    PyObject* how = on_own_loop(pool) ? state->call_soon.get() : state->call_soon_threadsafe.get();
+    PyObject* how = is_home ? state->call_soon.get() : state->call_soon_threadsafe.get();
     Ref loop = Ref::share(pool->loop);
     pool->pump_scheduled = true;
     if (call_method(loop.get(), how, bound.get())) return true;
@@ -151,6 +198,19 @@ bool schedule_pump(PoolObject* pool) noexcept {
     if (defer_interrupt() && call_method(loop.get(), how, bound.get())) return true;
     pool->pump_scheduled = false;
     return false;
+}
+
+bool make_pass_ahead(PoolObject* pool) noexcept {
+    if (!pool->pump_scheduled || pool->in_pass || Executing::depth > 0) return true;
+    if (!on_own_loop(pool) || !is_pump_next(pool) || may_start_eagerly(pool)) return true;
+    if (handles_exception() || pool->producer_budget.spent()) return true;
+    const Ref loop = Ref::share(pool->loop);
+    pool->producer_budget.start();
+    pool->pump_scheduled = false;
+    pool->pump_is_spare = true;
+    const bool done = pump(pool);
+    if (pool->loop == loop.get()) pool->producer_budget.look();
+    return done;
 }
 
 void settle_flow(PoolObject* pool) noexcept {

@@ -46,6 +46,7 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(pool->loop);
     if (pool->running_loop.owns_loop()) Py_VISIT(pool->loop);
     Py_VISIT(pool->loop_keyword);
+    Py_VISIT(pool->loop_queue);
     Py_VISIT(pool->guard);
     Py_VISIT(pool->idle_waiters);
     Py_VISIT(pool->spare_turn);
@@ -81,6 +82,7 @@ int pool_clear(PyObject* self) noexcept {
     pool->snapshot.drop();
     Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
     Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
+    Ref queue = Ref::own(std::exchange(pool->loop_queue, nullptr));
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     Ref turn = Ref::own(std::exchange(pool->spare_turn, nullptr));

@@ -40,12 +40,13 @@ bool load_names(State& s) noexcept {
            intern_into(s.get_debug, "get_debug") && intern_into(s.get_loop, "get_loop") &&
            intern_into(s.is_closed, "is_closed") && intern_into(s.log_traceback, "_log_traceback") &&
            intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.finished, "FINISHED") &&
-           intern_into(s.popleft, "popleft") && intern_into(s.thread_cancelled, "_job_cancelled") &&
-           intern_into(s.thread_failed, "_job_failed") && intern_into(s.thread_succeeded, "_job_succeeded") &&
-           intern_into(s.result, "result") && intern_into(s.remove_done_callback, "remove_done_callback") &&
+           intern_into(s.popleft, "popleft") && intern_into(s.ready, "_ready") &&
+           intern_into(s.thread_cancelled, "_job_cancelled") && intern_into(s.thread_failed, "_job_failed") &&
+           intern_into(s.thread_succeeded, "_job_succeeded") && intern_into(s.result, "result") &&
+           intern_into(s.remove_done_callback, "remove_done_callback") &&
            intern_into(s.running_loop_note, "__asyncio_running_event_loop__") && intern_into(s.send, "send") &&
            intern_into(s.set_exception, "set_exception") && intern_into(s.set_result, "set_result") &&
-           intern_into(s.throw_name, "throw");
+           intern_into(s.task_factory, "_task_factory") && intern_into(s.throw_name, "throw");
 }
 
 bool load_keywords(State& s) noexcept {
@@ -89,9 +90,11 @@ bool load_asyncio(State& s) noexcept {
 
 bool load_package(State& s) noexcept {
     return import_into(s.coroutine_abc, "collections.abc", "Coroutine") &&
+           import_into(s.deque_type, "collections", "deque") &&
            import_into(s.pool_full, "nb_aiopool.errors", "PoolFull") &&
            import_into(s.pool_stopped, "nb_aiopool.errors", "PoolStopped") &&
            import_into(s.wrap_awaitable, "nb_aiopool._awaitable", "wrap") &&
+           import_into(s.await_after_raising, "nb_aiopool._awaitable", "await_after_raising") &&
            import_into(s.make_guard, "nb_aiopool._guard", "watch") &&
            import_into(s.describe_job, "nb_aiopool._inspection", "describe") &&
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&

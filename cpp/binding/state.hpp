@@ -49,7 +49,9 @@ struct State {
     Ref pool_full;
     Ref pool_stopped;
     Ref wrap_awaitable;
+    Ref await_after_raising;
     Ref coroutine_abc;
+    Ref deque_type;
     Ref make_guard;
     Ref describe_job;
     Ref job_stack;
@@ -65,8 +67,8 @@ struct State {
     // Interned names, and the 1-tuples of keyword names.
     Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel,
         cancelled, children, close, create_future, done, exception, future_blocking, finished, get_debug, get_loop,
-        is_closed, log_traceback, loop, popleft, private_loop, remove_done_callback, result, running_loop_note, send,
-        set_exception, set_result, thread_cancelled, thread_failed, thread_succeeded, throw_name;
+        is_closed, log_traceback, loop, popleft, private_loop, ready, remove_done_callback, result, running_loop_note,
+        send, set_exception, set_result, task_factory, thread_cancelled, thread_failed, thread_succeeded, throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

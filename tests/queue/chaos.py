@@ -29,7 +29,7 @@ full = pytest.mark.skipif(
     os.environ.get("NB_AIOPOOL_CHAOS") == "short",
     reason="NB_AIOPOOL_CHAOS=short leaves out most of the chaos",
 )
-PATIENCE = 20.0
+PATIENCE = 60.0
 PROGRAM = Path(__file__).with_name("chaos_worker.py")
 Item = Tuple[Tuple[object, ...], Dict[str, Any]]
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 import redis
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 25.0
+PATIENCE = 60.0
 
 
 class Running:

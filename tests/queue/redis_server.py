@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ATTEMPTS = 5
 
 # Ends the server when the tests' process has ended, however it did: then the pipe is closed.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis_server import RedisServer
 
 pytestmark = pytest.mark.loop("asyncio")
-PATIENCE = 15.0
+PATIENCE = 60.0
 POINTS = range(1, 5)
 LEASE = 2.0
 

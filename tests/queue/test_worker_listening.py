@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nb_aiopool.contrib.nb_aio_task.broker import Exchange
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 LONG = 1000.0
 
 

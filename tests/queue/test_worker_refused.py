@@ -15,7 +15,7 @@ from support import Gate
 if TYPE_CHECKING:
     from nb_aiopool.contrib.nb_aio_task.broker import Exchange
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Refusing(MemoryBroker):
