@@ -29,6 +29,7 @@ Ref new_job(PoolObject* pool, PyObject* coro, PyObject* sink) noexcept {
     if (!self) return self;
     Job* job = new (job_of(self.get())) Job{};
     job->home = reinterpret_cast<std::uintptr_t>(share(pool));
+    state->retain();
     job->entry.kind = job_entry;
     if (pool->loop_offset != 0) {
         // What Future.__init__ would do, see find_loop_offset.

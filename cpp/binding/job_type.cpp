@@ -66,6 +66,7 @@ void job_dealloc(PyObject* self) noexcept {
     const bool base_is_static = !(base->tp_flags & Py_TPFLAGS_HEAPTYPE);
     PyObject_GC_UnTrack(self);
     Job* job = job_of(self);
+    State* state = job->state();
     job->leave_pool().reset();
     Py_CLEAR(job->coro);
     Py_CLEAR(job->context);
@@ -79,6 +80,7 @@ void job_dealloc(PyObject* self) noexcept {
     PyObject_GC_Track(self);  // the base's dealloc untracks
     base->tp_dealloc(self);
     if (base_is_static) Py_DECREF(type);  // a base that is a heap type does it
+    state->release();
 }
 
 #if NBAIO_KEEPS_JOB_MEMORY

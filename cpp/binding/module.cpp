@@ -12,7 +12,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "The native core of nb_aiopool.";
     auto* state = new nbaio::State;
     pybind11::capsule owner(state, nbaio::State::capsule_name, [](PyObject* capsule) {
-        delete static_cast<nbaio::State*>(PyCapsule_GetPointer(capsule, nbaio::State::capsule_name));
+        static_cast<nbaio::State*>(PyCapsule_GetPointer(capsule, nbaio::State::capsule_name))->release();
     });
     if (!state->load() || !nbaio::add_types(state, module.ptr(), owner.ptr())) throw pybind11::error_already_set();
 }

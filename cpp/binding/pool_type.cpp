@@ -29,6 +29,7 @@ PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
     if (self == nullptr) return nullptr;
     PoolObject* pool = pool_of(self);
     pool->state = state;
+    state->retain();
     new (&pool->admission) Admission(default_max_concurrency, default_max_queue_size);
     new (&pool->pass_budget) Budget();
     new (&pool->producer_budget) Budget(jobs_per_turn);
@@ -96,8 +97,10 @@ void pool_dealloc(PyObject* self) noexcept {
     close_handle(pool_of(self));  // first: whoever comes through it would revive the pool
     pool_clear(self);
     PyMem_Free(pool_of(self)->spare_details);
+    State* state = pool_of(self)->state;
     type->tp_free(self);
     Py_DECREF(type);
+    if (state != nullptr) state->release();  // null: it was not even made
 }
 
 // -- Limits ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "binding/job_memory.hpp"
@@ -9,8 +10,29 @@
 
 namespace nbaio {
 
-/// Lives as long as the types that refer to it (each keeps the capsule that owns it). No field but the last two
-/// changes after the import.
+/// Counts who has a share in something that goes with the last of them. The first share is there from the beginning.
+class Shares {
+public:
+#ifdef Py_GIL_DISABLED
+    void add() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+    /// Guarantees: true if that was the last one.
+    [[nodiscard]] bool take() noexcept { return count_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
+private:
+    std::atomic<std::size_t> count_{1};
+#else
+    void add() noexcept { ++count_; }
+    /// Guarantees: true if that was the last one.
+    [[nodiscard]] bool take() noexcept { return --count_ == 0; }
+
+private:
+    std::size_t count_ = 1;
+#endif
+};
+
+/// Lives as long as the types that refer to it (each keeps the capsule that has a share in it), and as any pool or job:
+/// when all is garbage together, at the interpreter's exit above all, the types let go of it first. No field but the last
+/// three changes after the import.
 struct State {
     static constexpr const char* capsule_name = "nb_aiopool._core.state";
 
@@ -75,14 +97,24 @@ struct State {
 
     std::atomic<std::uint64_t> jobs_made{0};
     JobMemory job_memory;
+    Shares shares;
 
     State() = default;
     State(const State&) = delete;
     State& operator=(const State&) = delete;
-    ~State();
+
+    /// For as long as whoever calls it has a share.
+    void retain() noexcept { shares.add(); }
+    /// Gives a share back. Requires: nothing of the state is used afterwards.
+    void release() noexcept {
+        if (shares.take()) delete this;
+    }
 
     /// Guarantees: false with a Python exception set if asyncio is not what this module was built against.
     bool load() noexcept;
+
+private:
+    ~State();
 };
 
 /// Makes the types and adds them to the module. Requires: `owner` is the capsule that owns the state.
