@@ -182,6 +182,18 @@ async def test_the_exception_of_a_job_whose_future_was_never_kept_is_reported_on
     assert [report["exception"] for report in reports] == errors
 
 
+@pytest.mark.parametrize("block", [True, False])
+async def test_the_exceptions_of_a_batch_that_nobody_asks_for_are_reported(
+    reports: List[Any], block: bool
+) -> None:
+    pool, errors = NbAioPool(1, 2), [LookupError(str(i)) for i in range(3)]
+    await pool.batch_submit([raises(error) for error in errors], block)
+    await pool.join()
+    gc.collect()
+    await turns(2)
+    assert [report["exception"] for report in reports] == errors
+
+
 def raised_by_result(job: Any) -> None:
     with pytest.raises(LookupError):
         job.result()

@@ -43,8 +43,8 @@ Ref submit(Batch* batch, PyObject* coro) noexcept {
     if (!answer) return answer;
     const bool waits = Py_TYPE(answer.get()) == batch->pool->state->arrival_type;
     const Ref job = waits ? job_of_arrival(answer.get()) : Ref::share(answer.get());
-    if (batch->follow && job_of(job.get())->seen().sink == self) ++batch->going_on;
-    if (!add(batch, job.get())) {
+    const bool handed_out = batch->ready != nullptr && job_of(job.get())->seen().sink != self;  // it has ended already
+    if (!handed_out && !add(batch, job.get())) {
         RaisedAside aside;
         if (cancel_job(job_of(job.get()), nullptr) < 0) PyErr_Clear();
         return Ref();
@@ -138,34 +138,32 @@ PyObject* batch_take(PyObject* self, PyObject* const* args, Py_ssize_t count) no
 
 // -- The type -----------------------------------------------------------------------------------------------------------
 
-int batch_init(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+/// All that a Batch needs comes with its making: there is none without a pool.
+PyObject* batch_new(PyTypeObject* type, PyObject* args, PyObject* keywords) noexcept {
     static const char* names[] = {"pool", "follow", "ready", nullptr};
     PyObject *pool = nullptr, *ready = Py_None;
     int follow = 0;
     if (PyArg_ParseTupleAndKeywords(args, keywords, "Op|O:Batch", const_cast<char**>(names), &pool, &follow, &ready) ==
         0) {
-        return -1;
+        return nullptr;
     }
-    Batch* batch = batch_of(self);
-    if (batch->pool != nullptr) {
-        PyErr_SetString(PyExc_TypeError, "a Batch cannot be initialised again");
-        return -1;
-    }
-    Ref owner = Ref::own(PyObject_GetAttrString(as_object(Py_TYPE(self)), "_nb_aiopool_state"));
-    if (!owner) return -1;
+    Ref owner = Ref::own(PyObject_GetAttrString(as_object(type), "_nb_aiopool_state"));
+    if (!owner) return nullptr;
     auto* state = static_cast<State*>(PyCapsule_GetPointer(owner.get(), State::capsule_name));
-    if (state == nullptr) return -1;
+    if (state == nullptr) return nullptr;
     if (PyType_IsSubtype(Py_TYPE(pool), state->pool_type) == 0) {
         PyErr_Format(PyExc_TypeError, "a Pool is required, got %R", pool);
-        return -1;
+        return nullptr;
     }
     Ref jobs = Ref::own(ready != Py_None ? PySet_New(nullptr) : PyList_New(0));
-    if (!jobs) return -1;
+    Ref self = jobs ? Ref::own(type->tp_alloc(type, 0)) : Ref();
+    if (!self) return nullptr;
+    Batch* batch = batch_of(self.get());
     batch->jobs = jobs.release();
     batch->ready = ready != Py_None ? new_ref(ready) : nullptr;
     batch->follow = follow != 0;
     batch->pool = share(reinterpret_cast<PoolObject*>(pool));
-    return 0;
+    return self.release();
 }
 
 int batch_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
@@ -216,8 +214,7 @@ PyMemberDef batch_fields[] = {
     {nullptr, 0, 0, 0, nullptr}};
 
 PyType_Slot batch_slots[] = {{Py_tp_doc, const_cast<char*>("Jobs that are submitted, and waited for, together.")},
-                             {Py_tp_init, as_slot(batch_init)},
-                             {Py_tp_new, as_slot(PyType_GenericNew)},
+                             {Py_tp_new, as_slot(batch_new)},
                              {Py_tp_dealloc, as_slot(batch_dealloc)},
                              {Py_tp_traverse, as_slot(batch_traverse)},
                              {Py_tp_clear, as_slot(batch_clear)},
@@ -232,6 +229,11 @@ PyTypeObject* make_batch_type(State*) noexcept {
     PyType_Spec spec = {"nb_aiopool._core.Batch", static_cast<int>(sizeof(Batch)), 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | immutable_type, batch_slots};
     return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+void count_in_batch(Job* job) noexcept {
+    PyObject* sink = job->seen().sink;
+    if (sink != nullptr && job->sink_kind == SinkKind::batch) ++batch_of(sink)->going_on;
 }
 
 void tell_batch(PoolObject* pool, Job* job, Ending ending) noexcept {

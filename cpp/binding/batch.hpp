@@ -26,6 +26,10 @@ PyTypeObject* make_batch_type(State* state) noexcept;
 
 enum class Ending : std::uint8_t { succeeded, failed, refused };
 
+/// Counts a job that was accepted just now, or stands in line, in its batch, if it has one: from here on the job may end,
+/// by whatever code runs.
+void count_in_batch(Job* job) noexcept;
+
 /// Tells the batch of a job that has ended: its sink. May run the loop's own code.
 void tell_batch(PoolObject* pool, Job* job, Ending ending) noexcept;
 

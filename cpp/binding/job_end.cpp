@@ -219,7 +219,7 @@ void end_with_exception(Job* job, PyObject* exception) noexcept {
     const bool told = sink_is_open(job);
     if (told) tell_sink(job, job->state()->set_exception.get(), job->state()->thread_failed.get(), exception);
     // Whoever was told is the one to report it, if nobody asks.
-    const bool is_seen = told || job->sink_kind == SinkKind::batch;
+    const bool is_seen = told || (job->sink_kind == SinkKind::batch && job->seen().sink != nullptr);
     if (is_seen && PyObject_SetAttr(job->self(), job->state()->log_traceback.get(), Py_False) < 0) PyErr_Clear();
     conclude(job, Ending::failed);
 }

@@ -94,7 +94,8 @@ void lend_on(PoolObject* pool, Entry& holder, bool any) noexcept {
 //
 // How work that a job has set going leads back to the job cannot always be seen: a task may, say, set an event when the
 // work is done. As long as nothing else of the pool moves, such work is looked at again and again, and in the end gets
-// the slot on trust, one at a time.
+// the slot on trust, one at a time. A look takes no longer than a pass of the pump, but for the search that it ends with:
+// where there are many holders, a round of them takes several looks.
 
 constexpr double breaker_pause = 0.01;
 constexpr unsigned pauses_until_trusted = 10;
@@ -127,6 +128,55 @@ bool is_overdue(Entry& holder) noexcept {
     return --lineage->patience == 0;
 }
 
+/// Decides where a look begins: where the last one ended, or anew if that came to the end; and anew, and on trust, each time
+/// that nothing has begun for so long.
+void begin_look(PoolObject* pool, Py_ssize_t holders) noexcept {
+    const Admission& admission = pool->admission;
+    const std::uint64_t begun = admission.submitted() - admission.queued() - admission.at(Place::starting).size();
+    pool->still_pauses = begun == pool->begun_before ? pool->still_pauses + 1 : 0;
+    pool->begun_before = begun;
+    const bool is_time_for_trust = pool->still_pauses != 0 && pool->still_pauses % pauses_until_trusted == 0;
+    if (pool->breaker_at < holders && !is_time_for_trust) return;
+    pool->breaker_at = 0;
+    pool->breaker_trusts = is_time_for_trust;
+}
+
+/// Wakes those that have waited for their slots for long enough. Guarantees: false with an exception set that is for the
+/// loop's caller.
+bool wake_overdue(PoolObject* pool) noexcept {
+    const Ref all = objects_at(pool, {Place::returning});
+    for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(all.get()); ++i) {
+        Entry& entry = entry_of(pool, PyList_GET_ITEM(all.get(), i));
+        if (entry.place != Place::returning || !is_woken(entry)) continue;
+        arm_breaker(pool);
+        if (is_overdue(entry) && !wake_holder(pool, entry)) return false;
+    }
+    return static_cast<bool>(all);
+}
+
+/// Looks after one holder after the other until the time for it is over; the next call goes on from there. Guarantees: as
+/// above.
+bool look_after_some(PoolObject* pool) noexcept {
+    const Ref all = objects_at(pool, {Place::running, Place::lending});
+    if (!all) return false;
+    begin_look(pool, PyList_GET_SIZE(all.get()));
+    const bool begins_anew = pool->breaker_at == 0;
+    Budget& budget = pool->breaker_budget;
+    budget.renew();
+    budget.start();
+    while (pool->breaker_at < PyList_GET_SIZE(all.get())) {
+        Entry& entry = entry_of(pool, PyList_GET_ITEM(all.get(), pool->breaker_at++));
+        if (entry.place == Place::running || entry.place == Place::lending)
+            look_after(pool, entry, pool->breaker_trusts);
+        if (PyErr_Occurred() != nullptr) return false;
+        budget.look();
+        if (budget.spent()) break;
+    }
+    // Some were not looked at this time, and they may be the ones with something to look for.
+    if (!begins_anew || pool->breaker_at < PyList_GET_SIZE(all.get())) arm_breaker(pool);
+    return true;
+}
+
 PyObject* breaker(PyObject* self, PyObject*) noexcept {
     PoolObject* pool = pool_of_handle(self);
     if (pool == nullptr) return new_none();
@@ -134,27 +184,13 @@ PyObject* breaker(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(as_object(pool));
     if (!on_own_loop(pool)) return new_none();  // the pool has moved, and its breaker with it
     pool->breaker_armed = false;
-    const Admission& admission = pool->admission;
-    const std::uint64_t begun = admission.submitted() - admission.queued() - admission.at(Place::starting).size();
-    pool->still_pauses = begun == pool->begun_before ? pool->still_pauses + 1 : 0;
-    pool->begun_before = begun;
-    const bool any = pool->still_pauses != 0 && pool->still_pauses % pauses_until_trusted == 0;
-    const Ref all = objects_at(pool, {Place::running, Place::lending, Place::returning});
-    if (!all) return nullptr;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
-        Entry& entry = entry_of(pool, PyList_GET_ITEM(all.get(), i));
-        if (entry.place == Place::returning && is_woken(entry)) {
-            arm_breaker(pool);
-            if (is_overdue(entry) && !wake_holder(pool, entry)) return nullptr;
-        } else if (entry.place == Place::running || entry.place == Place::lending) {
-            look_after(pool, entry, any);
-            if (PyErr_Occurred() != nullptr) {
-                arm_breaker(pool);
-                return nullptr;
-            }
-        }
-    }
-    return new_none();
+    pool->breaker_looks = true;
+    const bool looked = wake_overdue(pool) && look_after_some(pool);
+    pool->breaker_looks = false;
+    if (looked) return new_none();
+    RaisedAside aside;
+    arm_breaker(pool);
+    return nullptr;
 }
 PyMethodDef breaker_def = {"pool_breaker", breaker, METH_NOARGS, nullptr};
 
@@ -275,6 +311,7 @@ bool waits_for_slot(PoolObject* pool, Entry& holder, bool urgent) noexcept {
 
 bool settle_loans(PoolObject* pool) noexcept {
     for (std::size_t left = pool->admission.at(Place::repaid).size(); left > 0; --left) {
+        if (pool->pass_budget.spent()) break;
         Entry* holder = pool->admission.next_repaid();
         if (holder == nullptr) break;
         const Ref alive = Ref::share(object_of(*holder));

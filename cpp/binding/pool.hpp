@@ -41,9 +41,13 @@ struct PoolObject {
     void* spare_details;       // memory for the details of the next job
     Executing* executing;
     unsigned long loop_thread;   // the thread of the last pass; 0: there was none
-    std::uint64_t begun_before;  // see the breaker in lending.cpp
+    std::uint64_t begun_before;  // this and the next: see the breaker in lending.cpp
     unsigned still_pauses;
+    Py_ssize_t breaker_at;
+    Budget breaker_budget;
     bool breaker_armed;
+    bool breaker_looks;
+    bool breaker_trusts;
     bool pump_scheduled;
     bool pump_is_spare;  // its callback is in the loop's queue, but the pass that it is for was made ahead of it
     bool pump_side;      // see PumpCallback
@@ -140,6 +144,9 @@ void have_pass(PoolObject* pool) noexcept;
 /// To be called after any transition that may have made room, work or peace: admits who waits, schedules the pump,
 /// wakes those who wait for the pool to be idle. Keeps an exception that is set; may run user code.
 void settle_flow(PoolObject* pool) noexcept;
+
+/// Has the loop wake those who wait for the pool to be idle. Requires: it is, and about to be bound to another loop.
+void release_idle_waiters(PoolObject* pool) noexcept;
 
 /// A future that is resolved when the pool comes to rest; None if it is at rest.
 PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept;

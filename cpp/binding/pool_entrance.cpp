@@ -1,6 +1,7 @@
 // The ways into the pool. Each call is the whole truth about one offer: it accepts, refuses with an error and a closed
 // coroutine, or says that the producer must wait. The coroutines of pool.py only do the waiting.
 #include "binding/arrival.hpp"
+#include "binding/batch.hpp"
 #include "binding/job.hpp"
 #include "binding/lending.hpp"
 #include "binding/lineage.hpp"
@@ -63,6 +64,7 @@ bool producers_must_rest(PoolObject* pool) noexcept {
 PyObject* accept(PoolObject* pool, Ref job) noexcept {
     Job* entrant = job_of(job.get());
     pool->admission.accept(entrant->entry);
+    count_in_batch(entrant);
     own_job(entrant);
     note_accepted(pool, entrant);
     if (entrant->seen().sink == nullptr) return job.release();
@@ -77,6 +79,7 @@ PyObject* stand_in_line(PoolObject* pool, const Ref& job, Ref waiter, Ref arriva
     // There may be room, if the producer only rests: the pump, which is due, admits it then. Not before, or the producer
     // would find its future done and not give way to the loop at all.
     pool->admission.stand_in_line(entrant->entry, true);
+    count_in_batch(entrant);
     own_job(entrant);
     want_slot(entrant);
     return arrival.release();
@@ -94,6 +97,7 @@ PyObject* accept_from_inside(PoolObject* pool, Entry& holder, const Ref& job, Re
     } else {
         pool->admission.accept_on_loan(holder, entry);
     }
+    count_in_batch(job_of(job.get()));
     own_job(job_of(job.get()));
     note_accepted(pool, job_of(job.get()));
     if (job_of(job.get())->seen().sink != nullptr) want_slot(job_of(job.get()));

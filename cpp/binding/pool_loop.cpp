@@ -178,6 +178,10 @@ bool use_loop(PoolObject* pool, PyObject* wanted) noexcept {
         if (is_closed == 0 || is_executing(pool)) return refuse_busy(pool);
         end_leftovers(pool);
     } else if (pool->loop != nullptr) {
+        const Ref left = Ref::share(pool->loop);
+        // It came to rest in the middle of a pass, and whoever waits for that has not heard of it yet.
+        if (pool->idle_waiters != nullptr) release_idle_waiters(pool);
+        if (pool->loop != left.get() || !pool->admission.idle()) return refuse_busy(pool);  // used in the meantime
         unbind(pool);
     }
     return bind(pool, wanted);

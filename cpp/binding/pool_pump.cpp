@@ -252,17 +252,26 @@ void have_pass(PoolObject* pool) noexcept {
 
 namespace {
 
+/// Requires: the future's loop is the caller's.
+void settle_waiter(PoolObject* pool, PyObject* waiter) noexcept {
+    State* state = pool->state;
+    Ref done = call_method(waiter, state->done.get());
+    const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
+    if (is_done == 1) return;
+    if (is_done == 0 && call_method(waiter, state->set_result.get(), Py_None)) return;
+    report_unless_closed(pool, "could not wake a caller that waits for the pool");
+}
+
+/// Whatever the pool has done in the meantime: it may be at home in another loop by now.
 PyObject* wake_in_loop(PyObject* self, PyObject* waiter) noexcept {
     const Exclusive exclusive(self);
-    auto* pool = reinterpret_cast<PoolObject*>(self);
-    if (on_own_loop(pool)) wake_waiter(pool, waiter);
+    settle_waiter(reinterpret_cast<PoolObject*>(self), waiter);
     return new_none();
 }
 PyMethodDef wake_in_loop_def = {"pool_wake", wake_in_loop, METH_O, nullptr};
 
-/// Futures may be settled in the loop's own thread only.
-void have_loop_wake(PoolObject* pool, PyObject* waiter) noexcept {
-    const Ref loop = Ref::share(pool->loop);
+/// Futures may be settled in their loop's own thread only.
+void have_loop_wake(PoolObject* pool, const Ref& loop, PyObject* waiter) noexcept {
     const Ref bound = Ref::own(PyCFunction_New(&wake_in_loop_def, as_object(pool)));
     if (bound && call_method(loop.get(), pool->state->call_soon_threadsafe.get(), bound.get(), waiter)) return;
     report_unless_closed(pool, "could not wake a caller that waits for the pool");
@@ -272,13 +281,19 @@ void have_loop_wake(PoolObject* pool, PyObject* waiter) noexcept {
 
 void wake_waiter(PoolObject* pool, PyObject* waiter) noexcept {
     if (wake_thread(waiter)) return;
-    if (!on_own_loop(pool)) return have_loop_wake(pool, waiter);
-    State* state = pool->state;
-    Ref done = call_method(waiter, state->done.get());
-    const int is_done = done ? PyObject_IsTrue(done.get()) : -1;
-    if (is_done == 1) return;
-    if (is_done == 0 && call_method(waiter, state->set_result.get(), Py_None)) return;
-    report_unless_closed(pool, "could not wake a caller that waits for the pool");
+    if (on_own_loop(pool)) return settle_waiter(pool, waiter);
+    have_loop_wake(pool, Ref::share(pool->loop), waiter);
+}
+
+void release_idle_waiters(PoolObject* pool) noexcept {
+    RaisedAside aside;
+    const Ref loop = Ref::share(pool->loop), waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
+    PyObject *waiter = nullptr, *value = nullptr;
+    Py_ssize_t position = 0;
+    while (waiters && PyDict_Next(waiters.get(), &position, &waiter, &value) != 0) {
+        const Ref alive = Ref::share(waiter);
+        have_loop_wake(pool, loop, waiter);
+    }
 }
 
 void own_job(Job* job) noexcept { Py_INCREF(job->self()); }

@@ -33,6 +33,7 @@ PyObject* pool_new(PyTypeObject* type, PyObject*, PyObject*) noexcept {
     new (&pool->admission) Admission(default_max_concurrency, default_max_queue_size);
     new (&pool->pass_budget) Budget();
     new (&pool->producer_budget) Budget(jobs_per_turn);
+    new (&pool->breaker_budget) Budget();
     new (&pool->bells) Bells();
     new (&pool->running_loop) RunningLoop();
     new (&pool->spare_lineage) SpareLineage();

@@ -150,6 +150,8 @@ Ref find_among(PoolObject* pool, const Wait& wait, Lineage* lineage, bool any, i
         }
         --searches;
         const bool leads = any || leads_to(pool, future_of(entry), wait.future);
+        if (pool->breaker_looks) pool->breaker_budget.look();
+        if (pool->breaker_looks && pool->breaker_budget.spent()) searches = 0;
         if (PyErr_Occurred() != nullptr || !wait.goes_on()) return Ref();
         if (leads && Admission::wants_slot(entry)) return Ref::share(object);
         Dealings* dealings = dealings_of(entry);
