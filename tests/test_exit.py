@@ -33,7 +33,8 @@ def test_what_is_left_may_be_collected_before_the_end(state: str, script: Script
 
 
 @pytest.mark.parametrize(
-    "hook", ["sys.unraisablehook", "sys.excepthook", "sys.displayhook", "threading.excepthook", "sys.breakpointhook"]
+    "hook",
+    ["sys.unraisablehook", "sys.excepthook", "sys.displayhook", "threading.excepthook", "sys.breakpointhook"],
 )
 def test_jobs_may_go_after_their_type(hook: str, script: Script) -> None:
     # A hook of the program keeps its names until the very last collection, in which types and jobs are garbage alike.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
+import sys
 import threading
 from typing import Any, Callable
 
@@ -33,6 +35,71 @@ def test_a_thread_that_has_its_result_may_take_the_idle_pool_to_its_own_loop(
         assert pool.sync_submit(value(i), loop=loop).result(FOREVER) == i
         assert run_loop(both(i)) == (i, None)
     assert accounting(pool)[:2] == (400, 400)
+
+
+def test_a_producer_that_was_let_in_comes_back_though_the_pool_has_left_its_loop(
+    run_loop: Callable[..., Any], loop_factory: Callable[[], Any]
+) -> None:
+    pool, let_in, moved = NbAioPool(1, 5000), threading.Event(), threading.Event()
+
+    def take(first: Any, second: Any) -> None:
+        # The producer's loop comes to its wake-up only when the pool has left, or, on a slow machine, late.
+        first.call_soon_threadsafe(moved.wait, 1)
+        future = pool.sync_submit(value(), block=False)
+        let_in.set()
+        future.result(FOREVER)
+        with contextlib.suppress(RuntimeError):  # too late: the producer is at work again
+            pool.sync_submit(value(), loop=second).result(FOREVER)
+        moved.set()
+
+    async def submit_until_it_has_moved() -> Any:
+        while not let_in.is_set():
+            await pool.submit(value())
+
+    async def main(second: Any) -> None:
+        producer = asyncio.ensure_future(submit_until_it_has_moved())
+        await asyncio.sleep(0)
+        assert pool.waiting == 1  # it rests
+        first = asyncio.get_running_loop()
+        threads = started(lambda: take(first, second))
+        assert let_in.wait(FOREVER)
+        await producer
+        join(threads)
+
+    with running(loop_factory()) as second:
+        run_loop(main(second))
+
+
+def test_who_waits_for_the_pool_to_rest_hears_of_it_though_the_pool_has_left_the_loop(
+    run_loop: Callable[..., Any], loop_factory: Callable[[], Any]
+) -> None:
+    pool, interval = NbAioPool(), sys.getswitchinterval()
+
+    async def job() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    def take(first: Any, second: Any) -> None:
+        pool.sync_submit(job(), loop=first).result(FOREVER)
+        with contextlib.suppress(RuntimeError):  # it was too late: the pool is at work for the next round
+            pool.sync_submit(value(), loop=second).result(FOREVER)
+
+    async def main(second: Any) -> None:
+        first = asyncio.get_running_loop()
+        for _ in range(20):
+            threads = started(lambda: take(first, second))
+            until(lambda: pool._native_loop is first and pool.running)
+            with contextlib.suppress(RuntimeError):  # it has moved already
+                await pool.join()
+            while threads[0].is_alive():
+                await asyncio.sleep(0.001)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with running(loop_factory()) as second:
+            run_loop(main(second))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_threads_that_ask_without_end_leave_the_loop_its_time(loop: Any) -> None:
