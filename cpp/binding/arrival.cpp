@@ -55,7 +55,9 @@ bool come_in(PoolObject* pool, Job* job) noexcept {
     return false;
 }
 
-/// Undoes what the producer asked for, unless it has begun. Keeps an exception that is set.
+/// Undoes what the producer asked for. What has begun, in a slot that it lent, is cancelled: nobody else could do that, for
+/// nobody has got its future. Not again if it was, along with the producer, or its cleanup would be interrupted. Keeps an
+/// exception that is set.
 void give_up(Arrival* arrival) noexcept {
     const Ref pool = Ref::own(as_object(std::exchange(arrival->pool, nullptr)));
     if (!pool) return;
@@ -65,6 +67,8 @@ void give_up(Arrival* arrival) noexcept {
         leave_line(job);
     } else if (job->entry.place == Place::queued || job->entry.place == Place::starting) {
         take_back_job(job);
+    } else if (has_begun(job->entry) && job->seen().cancels_requested == 0 && cancel_job(job, nullptr) < 0) {
+        report(job->pool(), "could not cancel a job", job->self());
     }
 }
 

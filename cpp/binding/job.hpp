@@ -74,6 +74,7 @@ struct Job {
     // NOLINTEND(performance-no-int-to-ptr)
     /// Takes the reference to the pool.
     [[nodiscard]] Ref leave_pool() noexcept {
+        const Exclusive exclusive(self());  // see hold_pool_of
         Ref left = Ref::own(as_object(pool()));
         home = reinterpret_cast<std::uintptr_t>(state()) | ended_mark;
         return left;
@@ -102,6 +103,26 @@ inline Job* job_of(PyObject* self) noexcept {
 }
 
 inline Job* job_of(Entry& entry) noexcept { return reinterpret_cast<Job*>(&entry); }
+
+/// The pool of a job, which another thread may take out of it at any time. Null once the job has ended.
+inline Ref hold_pool_of(PyObject* self) noexcept {
+    const Exclusive exclusive(self);
+    return Ref::share(as_object(job_of(self)->pool()));
+}
+
+/// As Exclusive, for what belongs to a job: to the pool that it is in; once it has ended, to itself.
+class JobExclusive {
+public:
+    explicit JobExclusive(PyObject* self) noexcept
+        : pool_(hold_pool_of(self)), exclusive_(pool_ ? pool_.get() : self) {}
+    JobExclusive(const JobExclusive&) = delete;
+    JobExclusive& operator=(const JobExclusive&) = delete;
+    ~JobExclusive() = default;
+
+private:
+    Ref pool_;
+    Exclusive exclusive_;
+};
 
 /// Makes sure that a job has details. Requires: it has not ended. Guarantees: false with MemoryError set.
 bool have_details(Job* job) noexcept;

@@ -84,6 +84,7 @@ void tell_sink_of_loops_end(Job* job) noexcept {
 
 /// Lets go of what only a job that goes on needs. The coroutine and the context stay, as they do in a Task.
 void let_go(Job* job) noexcept {
+    const Exclusive exclusive(job->self());  // for those who find that it has no pool any more
     Ref pool = job->leave_pool();
     Ref waits_on = job->take(&JobDetails::waits_on);
     Ref sink = job->take(&JobDetails::sink);

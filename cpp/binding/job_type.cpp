@@ -91,7 +91,7 @@ void job_free(void* self) noexcept { job_of(static_cast<PyObject*>(self))->state
 // -- Methods -------------------------------------------------------------------------------------------------------
 
 PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool()));
+    const JobExclusive exclusive(self);
     PyObject* message = Py_None;
     if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
     const int answer = cancel_job(job_of(self), message);
@@ -99,10 +99,12 @@ PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
 }
 
 PyObject* job_cancelling(PyObject* self, PyObject*) noexcept {
+    const JobExclusive exclusive(self);
     return PyLong_FromUnsignedLong(job_of(self)->seen().cancels_requested);
 }
 
 PyObject* job_uncancel(PyObject* self, PyObject*) noexcept {
+    const JobExclusive exclusive(self);
     Job* job = job_of(self);
     if (job->seen().cancels_requested > 0) {
         --job->details()->cancels_requested;
@@ -112,7 +114,7 @@ PyObject* job_uncancel(PyObject* self, PyObject*) noexcept {
 }
 
 PyObject* job_add_done_callback(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool()));
+    const JobExclusive exclusive(self);
     constexpr Py_ssize_t most = 4;
     const Py_ssize_t all = count + (names != nullptr ? PyTuple_GET_SIZE(names) : 0);
     if (all > most) {
@@ -131,12 +133,13 @@ PyObject* job_add_done_callback(PyObject* self, PyObject* const* args, Py_ssize_
 PyObject* job_get_coro(PyObject* self, PyObject*) noexcept { return or_none(job_of(self)->coro); }
 
 PyObject* job_get_context(PyObject* self, PyObject*) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool()));
+    const JobExclusive exclusive(self);
     if (!own_context(job_of(self))) return nullptr;
     return or_none(job_of(self)->context);
 }
 
 PyObject* job_get_name(PyObject* self, PyObject*) noexcept {
+    const JobExclusive exclusive(self);
     const Job* job = job_of(self);
     PyObject* name = job->seen().name;
     return name != nullptr ? new_ref(name)
@@ -147,9 +150,10 @@ PyObject* job_set_name(PyObject* self, PyObject* name) noexcept {
     Ref text = Ref::own(PyObject_Str(name));
     if (!text) return nullptr;
     Job* job = job_of(self);
-    const Exclusive exclusive(as_object(job->pool()));
+    Ref old;  // goes after the job was let go of
+    const JobExclusive exclusive(self);
     if (!have_details(job)) return nullptr;
-    const Ref old = Ref::own(std::exchange(job->details()->name, text.release()));
+    old = Ref::own(std::exchange(job->details()->name, text.release()));
     return new_none();
 }
 
@@ -223,8 +227,8 @@ bool wants_a_pass(const Job* job) noexcept {
 
 PyObject* job_iter(PyObject* self) noexcept {
     if (wants_a_pass(job_of(self))) {
-        const Ref alive = Ref::share(self), pool = Ref::share(as_object(job_of(self)->pool()));
-        const Exclusive exclusive(pool.get());
+        const Ref alive = Ref::share(self);
+        const JobExclusive exclusive(self);
         if (job_of(self)->pool() != nullptr && !make_pass_ahead(job_of(self)->pool())) {
             const Ref interrupt = take_raised();
             return call(job_of(self)->state()->await_after_raising.get(), self, interrupt.get()).release();
@@ -249,6 +253,7 @@ PyObject* job_repr(PyObject* self) noexcept {
 PyObject* job_coro_member(PyObject* self, void*) noexcept { return or_none(job_of(self)->coro); }
 
 PyObject* job_fut_waiter(PyObject* self, void*) noexcept {
+    const JobExclusive exclusive(self);
     Job* job = job_of(self);
     return or_none(is_under_way(job->entry) ? job->seen().waits_on : nullptr);
 }
@@ -259,7 +264,7 @@ PyObject* job_cancels_requested(PyObject* self, void*) noexcept { return job_can
 
 /// The futures of those who wait for a slot or a place of the pool, which the end of the job may give them.
 PyObject* job_successors(PyObject* self, void*) noexcept {
-    const Exclusive exclusive(as_object(job_of(self)->pool()));
+    const JobExclusive exclusive(self);
     constexpr Py_ssize_t most = 100;
     Ref all = Ref::own(PyList_New(0));
     PoolObject* pool = job_of(self)->pool();
@@ -275,9 +280,15 @@ PyObject* job_successors(PyObject* self, void*) noexcept {
     return all.release();
 }
 
-PyObject* job_given(PyObject* self, void*) noexcept { return or_none(job_of(self)->seen().sink); }
+PyObject* job_given(PyObject* self, void*) noexcept {
+    const JobExclusive exclusive(self);
+    return or_none(job_of(self)->seen().sink);
+}
 
-PyObject* job_pool(PyObject* self, void*) noexcept { return or_none(as_object(job_of(self)->pool())); }
+PyObject* job_pool(PyObject* self, void*) noexcept {
+    Ref pool = hold_pool_of(self);
+    return pool ? pool.release() : new_none();
+}
 
 PyObject* job_place(PyObject* self, void*) noexcept {
     switch (job_of(self)->entry.place) {
