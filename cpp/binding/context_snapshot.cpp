@@ -2,15 +2,9 @@
 
 #include <utility>
 
+#include "binding/context_variables.hpp"
+
 namespace nbaio {
-namespace {
-
-/// The variables are an immutable mapping: where two contexts have the same, they are equal. See find_variables_offset.
-PyObject* variables_of(PyObject* context, Py_ssize_t offset) noexcept {
-    return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(context) + offset);
-}
-
-}  // namespace
 
 ContextSnapshot::Taken ContextSnapshot::take(const State* state) noexcept {
     const Py_ssize_t offset = state->context_variables_offset;

@@ -7,10 +7,6 @@
 
 namespace nbaio {
 
-/// Where a Context keeps its variables: an immutable mapping that copies of the context share. 0 if that cannot be told.
-/// Looked at, not assumed.
-Py_ssize_t find_variables_offset(State* state) noexcept;
-
 /// To set a context variable costs as much as a fifth of a whole job, and most jobs end in their first step without having
 /// shown their context to anybody. So the variables that result are kept, with those that they resulted from, and
 /// swapped into the context of the next job that starts from the same. Dropped when a pass ends: nothing that a user

@@ -2,10 +2,10 @@
 
 #include "binding/arrival.hpp"
 #include "binding/batch.hpp"
+#include "binding/context_variables.hpp"
 #include "binding/job.hpp"
 #include "binding/lineage.hpp"
 #include "binding/pool.hpp"
-#include "binding/spare_lineage.hpp"
 #include "binding/thread_outcome.hpp"
 #include "binding/turn.hpp"
 
