@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Opti
 
 from nb_aiopool._flags import check_flags
 from nb_aiopool._guard import all_were_cancelled
+from nb_aiopool._self_waits import is_awaited_by_job
 
 if TYPE_CHECKING:
     from nb_aiopool._core import Pool
@@ -115,8 +116,10 @@ async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> N
 
 
 def refuse_inside(pool: Pool, call: str) -> None:
-    """Raise RuntimeError if a job of the pool makes the call."""
-    if pool._native_is_inside():
+    """Raise RuntimeError if a job of the pool makes the call, or waits for the task that does."""
+    if pool._native_is_inside() or (
+        pool._native_lineage() is not None and is_awaited_by_job(pool, asyncio.current_task())
+    ):
         raise RuntimeError(
             f"{call} inside one of the pool's own jobs would wait for itself; call it from outside of the pool's jobs"
         )

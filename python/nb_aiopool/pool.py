@@ -274,7 +274,7 @@ class NbAioPool(_core.Pool):
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open.
 
-        Inside one of the pool's own jobs it raises RuntimeError.
+        Inside one of the pool's own jobs, or a task that such a job waits for, it raises RuntimeError.
 
         Examples:
             >>> async def main():
@@ -295,7 +295,7 @@ class NbAioPool(_core.Pool):
         """Take no new work, and wait until all jobs have ended (`wait=False`: return at once, and they go on).
 
         `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds. With `wait`
-        inside one of the pool's own jobs it raises RuntimeError.
+        inside one of the pool's own jobs, or a task that such a job waits for, it raises RuntimeError.
 
         Examples:
             >>> async def main():
