@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Optional
 
-from nb_aiopool._flags import check_flags
+from nb_aiopool._flags import as_flag
 from nb_aiopool._guard import all_were_cancelled
 from nb_aiopool._self_waits import is_awaited_by_job
 
@@ -18,7 +18,9 @@ _FOR_EVER = 1e9  # seconds; loops do not take much larger numbers
 
 async def shutdown(pool: Pool, wait: bool, cancel: bool, timeout: Optional[float]) -> None:
     """Close the pool; cancel its jobs at once or after `timeout` seconds; wait until all have ended."""
-    check_flags(wait=wait, cancel=cancel)
+    is_number = isinstance(wait, (int, float))
+    wait = as_flag("wait", wait, f"; for as many seconds at most write timeout={wait!r}" if is_number else "")
+    cancel = as_flag("cancel", cancel)
     _check_timeout(timeout)
     if wait:
         refuse_inside(pool, "shutdown(wait=True)")

@@ -20,7 +20,7 @@ from typing import (
 )
 
 from nb_aiopool import _batch, _core, _ending
-from nb_aiopool._flags import check_flags
+from nb_aiopool._flags import as_flag
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
 from nb_aiopool._thread_future import ThreadFuture, check_given, pass_on
@@ -182,7 +182,6 @@ class NbAioPool(_core.Pool):
             [1.0, 0.5, 0.25]
             [ZeroDivisionError('division by zero'), 1.0]
         """
-        check_flags(return_exceptions=return_exceptions)
         return await _batch.run_each(self, coros, block, return_exceptions)
 
     @overload
@@ -230,13 +229,12 @@ class NbAioPool(_core.Pool):
             2
             4
         """
-        check_flags(ordered=ordered, return_exceptions=return_exceptions)
         run = MapRun(
             self,
             func,
             iterables,
-            ordered=ordered,
-            return_exceptions=return_exceptions,
+            ordered=as_flag("ordered", ordered),
+            return_exceptions=as_flag("return_exceptions", return_exceptions),
             submit_of_subclass=self._native_submit_of_subclass(),
         )
         return MapIterator(run)
