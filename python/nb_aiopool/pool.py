@@ -19,7 +19,7 @@ from typing import (
     overload,
 )
 
-from nb_aiopool import _batch, _core, _ending
+from nb_aiopool import _batch, _core, _ending, _own_submit
 from nb_aiopool._flags import as_flag
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
@@ -73,6 +73,11 @@ class NbAioPool(_core.Pool):
     def __init__(self, max_concurrency: int = 100, max_queue_size: int = 1000) -> None:
         """Make a pool. It needs no running loop; it belongs to the loop of its first use, and while idle may move."""
         super().__init__(max_concurrency, max_queue_size)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.submit is not NbAioPool.submit and cls.run is NbAioPool.run:
+            cls.run = _own_submit.run  # type: ignore[method-assign]
 
     async def submit(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
