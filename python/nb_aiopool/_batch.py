@@ -89,13 +89,8 @@ async def submit_each(coros: Any, block: Any, batch: Batch) -> None:
     block = _flag(batch.pool, "block", block, coros)
     if isinstance(coros, AsyncIterable):
         await _submit_async(batch, coros, block)
-    elif isinstance(coros, Iterable):
-        await _submit_sync(batch, coros, block)
     else:
-        discard_all(batch.pool, (coros,))
-        raise TypeError(
-            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); {_PUT_IN_A_LIST}"
-        )
+        await _submit_sync(batch, _iterate(batch.pool, coros), block)
 
 
 def _flag(pool: NbAioPool, name: str, value: Any, coros: Any) -> bool:
@@ -108,8 +103,20 @@ def _flag(pool: NbAioPool, name: str, value: Any, coros: Any) -> bool:
         raise
 
 
-async def _submit_sync(batch: Batch, coros: Iterable[Any], block: bool) -> None:
-    pool, source = batch.pool, iter(coros)
+def _iterate(pool: NbAioPool, coros: Any) -> Iterator[Any]:
+    try:
+        return iter(coros)
+    except TypeError:
+        if getattr(coros.__class__, "__iter__", None) is not None:  # the error is of its own making
+            raise
+    discard_all(pool, (coros,))
+    raise TypeError(
+        f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); {_PUT_IN_A_LIST}"
+    )
+
+
+async def _submit_sync(batch: Batch, source: Iterator[Any], block: bool) -> None:
+    pool = batch.pool
     drawn: List[Any] = []
     try:
         if block:
