@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["NbAioPool", "PoolStats"]
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 Self = TypeVar("Self", bound="NbAioPool")
+_Input = Union[Iterable[A], AsyncIterable[A]]
 _Turn = _core.Turn
 _Arrival = _core.Arrival
 
@@ -125,9 +128,7 @@ class NbAioPool(_core.Pool):
             if future is not None and future.done() and not future.cancelled():
                 future.exception()  # the caller gets it: it is not left unseen
 
-    async def batch_submit(
-        self, coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]], block: bool = True
-    ) -> List[asyncio.Future[T]]:
+    async def batch_submit(self, coros: _Input[Awaitable[T]], block: bool = True) -> List[asyncio.Future[T]]:
         """Submit every job of an iterable, and return their futures in its order.
 
         The iterable is drawn from as room appears. With `block=False` either all of them fit, or PoolFull is raised.
@@ -148,7 +149,7 @@ class NbAioPool(_core.Pool):
     @overload
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: Literal[False] = False,
@@ -157,7 +158,7 @@ class NbAioPool(_core.Pool):
     @overload
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: bool,
@@ -165,7 +166,7 @@ class NbAioPool(_core.Pool):
 
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: bool = False,
@@ -192,8 +193,22 @@ class NbAioPool(_core.Pool):
     @overload
     def map(
         self,
-        func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        func: Callable[[A], Awaitable[T]],
+        items: _Input[A],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: Literal[False] = False,
+    ) -> MapIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A, B], Awaitable[T]],
+        items: _Input[A],
+        items2: _Input[B],
+        /,
+        *,
         ordered: bool = True,
         return_exceptions: Literal[False] = False,
     ) -> MapIterator[T]: ...
@@ -202,7 +217,47 @@ class NbAioPool(_core.Pool):
     def map(
         self,
         func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        items: _Input[Any],
+        items2: _Input[Any],
+        items3: _Input[Any],
+        /,
+        *iterables: _Input[Any],
+        ordered: bool = True,
+        return_exceptions: Literal[False] = False,
+    ) -> MapIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A], Awaitable[T]],
+        items: _Input[A],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: bool,
+    ) -> MapIterator[Union[T, BaseException]]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A, B], Awaitable[T]],
+        items: _Input[A],
+        items2: _Input[B],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: bool,
+    ) -> MapIterator[Union[T, BaseException]]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[..., Awaitable[T]],
+        items: _Input[Any],
+        items2: _Input[Any],
+        items3: _Input[Any],
+        /,
+        *iterables: _Input[Any],
         ordered: bool = True,
         return_exceptions: bool,
     ) -> MapIterator[Union[T, BaseException]]: ...
@@ -210,7 +265,8 @@ class NbAioPool(_core.Pool):
     def map(
         self,
         func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        /,
+        *iterables: _Input[Any],
         ordered: bool = True,
         return_exceptions: bool = False,
     ) -> MapIterator[Any]:
