@@ -359,7 +359,8 @@ class NbAioPool(_core.Pool):
         Examples:
             >>> async def main():
             ...     pool = NbAioPool()
-            ...     await pool.batch_submit([asyncio.sleep(0.001), asyncio.sleep(60)])
+            ...     soon, late = await pool.batch_submit([asyncio.sleep(0.001), asyncio.sleep(60)])
+            ...     await soon
             ...     await pool.shutdown(timeout=0.1)
             ...     return pool.stats().succeeded, pool.stats().cancelled
             >>> asyncio.run(main())
