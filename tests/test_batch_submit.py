@@ -56,11 +56,22 @@ class AsyncIterable:
         return self.left.popleft()
 
 
+class Indexed:
+    """Iterable by `__getitem__` alone, as classes from before iterators are."""
+
+    def __init__(self, items: List[Any]) -> None:
+        self.items = items
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
 INPUTS: Dict[str, Any] = {
     "list": list,
     "tuple": tuple,
     "deque": deque,
     "iterator": iter,
+    "__getitem__": Indexed,
     "generator": lambda coros: (coro for coro in coros),
     "dict keys": lambda coros: dict.fromkeys(coros).keys(),
     "filter": lambda coros: filter(None, coros),
@@ -333,6 +344,15 @@ async def test_an_iterable_that_cannot_be_iterated_raises_its_own_error() -> Non
             raise InputError("not today")
 
     with pytest.raises(InputError, match="not today"):
+        await NbAioPool(1, 1).batch_submit(Bad())
+
+
+async def test_a_type_error_of_an_iterable_stays_what_it_is() -> None:
+    class Bad:
+        def __iter__(self) -> Any:
+            raise TypeError("of its own")
+
+    with pytest.raises(TypeError, match="^of its own$"):
         await NbAioPool(1, 1).batch_submit(Bad())
 
 

@@ -23,14 +23,6 @@ class Number:
         return result
 
 
-class Flag:
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self.act = act
-
-    def __bool__(self) -> bool:
-        return bool(self.act())
-
-
 def failing(*args: Any) -> Any:
     raise LookupError("from an argument")
 
@@ -93,12 +85,12 @@ async def test_a_limit_of_any_size_is_taken_or_refused_as_a_whole(number: int) -
 
 
 @pytest.mark.parametrize("call", ["submit", "run", "batch_submit", "batch_run"])
-async def test_a_flag_that_has_no_truth_refuses_the_coroutine(call: str) -> None:
+async def test_a_flag_that_cannot_be_read_refuses_the_coroutine(call: str) -> None:
     pool = NbAioPool(1, 1)
     coros = [value(), value()]
     batch = call.startswith("batch")
     with pytest.raises(LookupError, match="from an argument"):
-        await getattr(pool, call)(coros if batch else coros[0], Flag(failing))
+        await getattr(pool, call)(coros if batch else coros[0], Number(failing))
     assert all(is_closed(coro) for coro in (coros if batch else coros[:1]))
     coros[1].close()
     assert accounting(pool).submitted == 0
@@ -109,12 +101,12 @@ async def test_a_flag_may_fill_the_pool_while_it_is_asked() -> None:
     pool, gate = NbAioPool(1, 1), Gate()
     jobs: List[Any] = []
 
-    def fill() -> bool:
+    def fill() -> int:
         jobs.extend(pool.submit_nowait(gate.hold(i)) for i in range(2))
-        return False
+        return 0
 
     with pytest.raises(PoolFull):
-        await pool.submit(value(), Flag(fill))  # type: ignore[arg-type]
+        await pool.submit(value(), Number(fill))  # type: ignore[arg-type]
     assert (pool.running, pool.queued) == (1, 1)
     gate.open()
     assert await asyncio.gather(*jobs) == [0, 1]

@@ -67,7 +67,7 @@ def test_an_interrupt_inside_the_pool_is_for_the_caller_of_the_loop(scene: Any) 
 
         async def main() -> None:
             jobs = await scene(loop, pool)
-            await asyncio.wait(jobs, timeout=1)
+            await asyncio.wait(jobs)
 
         with pytest.raises(KeyboardInterrupt):
             loop.run_until_complete(main())

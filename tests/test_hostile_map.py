@@ -29,9 +29,7 @@ class DeafPool(NbAioPool):
 async def test_a_job_that_takes_no_callback_ends_the_map(ordered: bool, reports: List[Any]) -> None:
     pool = DeafPool(2, 2)
     results = asyncio.ensure_future(pool.map(value, [1, 2], ordered=ordered).collect())
-    ended, _ = await asyncio.wait([results], timeout=1)
-    results.cancel()
-    assert ended
+    await asyncio.wait([results])
     assert isinstance(results.exception(), MemoryError)
     accounting(pool)
     reports.clear()

@@ -234,16 +234,20 @@ async def test_a_timeout_of_a_parent(keeps: bool) -> None:
 @pytest.mark.skipif(not hasattr(asyncio, "timeout"), reason="since 3.11")
 @in_each_way
 async def test_a_timeout_block_around_nested_work(name: str) -> None:
-    nest, gate = Nest(1, 1), Gate()
+    nest, gate, limits = Nest(1, 1), Gate(), []
 
     async def parent() -> Any:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(None) as limit:
+                limits.append(limit)
                 await chain_below(nest, name, gate)
         await nest.step(2)
         return await WAITS[name](nest.pool, nest.leaf("second"))
 
-    assert await nest.pool.run(parent()) == "second"
+    caller = asyncio.ensure_future(nest.pool.run(parent()))
+    await gate.reached(1)  # all of the chain has begun
+    limits[0].reschedule(asyncio.get_running_loop().time())
+    assert await caller == "second"
     assert accounting(nest.pool).cancelled == 3 and nest.peak == 1
     nest.at_rest()
 

@@ -9,8 +9,8 @@ from typing import Any, Callable, List
 
 import pytest
 
-from nb_aiopool import NbAioPool
-from support import Load, accounting
+from nb_aiopool import NbAioPool, _thread_waits
+from support import Load, accounting, turns
 
 WAYS: List[str] = ["run_in_executor"] + (["to_thread"] if sys.version_info >= (3, 9) else [])
 ASKS = ["result", "exception", "map"]
@@ -67,8 +67,11 @@ async def test_a_thread_that_waits_for_room_in_a_full_pool_is_waited_for(way: st
 @pytest.mark.parametrize("way", WAYS)
 async def test_unrelated_work_of_threads_gets_no_slot_of_a_job_that_waits_for_something_else(
     way: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool, begun = NbAioPool(1, 5), []
+    pool, begun, noted = NbAioPool(1, 5), [], []
+    note_caller = _thread_waits._note_caller
+    monkeypatch.setattr(_thread_waits, "_note_caller", lambda *args: noted.append(note_caller(*args)))
     loop = asyncio.get_running_loop()
     release = loop.create_future()
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
@@ -80,10 +83,10 @@ async def test_unrelated_work_of_threads_gets_no_slot_of_a_job_that_waits_for_so
             begun.append(1)
 
         holder = await pool.submit(waits_for_release())
-        other = loop.run_in_executor(threads, lambda: pool.sync_submit(note()).result(20))
-        while pool.queued == 0:
+        other = asyncio.ensure_future(in_thread(way, threads, lambda: pool.sync_submit(note()).result()))
+        while not noted:  # the thread has told the pool for whom it waits
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.15)  # the pool had every occasion to lend
+        await turns(20)
         assert begun == []
         release.set_result(None)
         await holder

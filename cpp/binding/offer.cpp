@@ -100,10 +100,20 @@ bool make_way(PoolObject* pool, std::size_t count) noexcept {
 int flag(const char* name, PyObject* object) noexcept {
     if (object == Py_True) return 1;
     if (object == Py_False) return 0;
+    if (PyIndex_Check(object) != 0) {
+        const Ref number = Ref::own(PyNumber_Index(object));
+        if (!number && PyErr_ExceptionMatches(PyExc_TypeError) == 0) return -1;
+        PyErr_Clear();
+        int overflow = 0;
+        const long value = number ? PyLong_AsLongAndOverflow(number.get(), &overflow) : -1;
+        if (value == 0 || value == 1) return static_cast<int>(value);
+    }
     const PyAsyncMethods* async = Py_TYPE(object)->tp_as_async;
     const bool is_awaitable = async != nullptr && async->am_await != nullptr;
-    if (!is_awaitable && !PyFloat_Check(object) && !PyUnicode_Check(object)) return PyObject_IsTrue(object);
-    PyErr_Format(PyExc_TypeError, "%s must be True or False, got %R (%.200s)", name, object, Py_TYPE(object)->tp_name);
+    PyErr_Format(PyExc_TypeError, "%s must be True or False, got %R (%.200s)%s", name, object, Py_TYPE(object)->tp_name,
+                 is_awaitable ? "; submit, run and sync_submit take one awaitable, and batch_submit and batch_run a "
+                                "list of them, [a, b]"
+                              : "");
     return -1;
 }
 

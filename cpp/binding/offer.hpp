@@ -31,8 +31,8 @@ Ref make_job(PoolObject* pool, PyObject* object, Kind kind, PyObject* sink) noex
 /// them and `count` more. Guarantees: true if the newcomers may be accepted now.
 bool make_way(PoolObject* pool, std::size_t count) noexcept;
 
-/// The value of a flag. Guarantees: -1 with an exception set if it has none, or was clearly meant for something else: a
-/// number of seconds, a text, another coroutine.
+/// The value of a flag: True or False, for which 1 and 0 stand too. Guarantees: -1 with an exception set for anything else;
+/// it was meant for something else: a number of seconds, a text, another coroutine. As `_flags.py`.
 int flag(const char* name, PyObject* object) noexcept;
 
 }  // namespace nbaio

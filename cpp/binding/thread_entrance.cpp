@@ -22,7 +22,8 @@ Ref loop_for_thread(PoolObject* pool, PyObject* given) noexcept {
         if (loop.get() == Py_None) {
             PyErr_SetString(
                 PyExc_RuntimeError,
-                "the pool has not been used in an event loop yet: pass the one to use, sync_submit(coro, loop=loop)");
+                "the pool is in no event loop now: it was not used in one yet, or that has ended; pass the one to use, "
+                "sync_submit(coro, loop=loop)");
             return Ref();
         }
     }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from nb_aiopool import _core
 from nb_aiopool._closing import aclose, discard_all
 from nb_aiopool._ending import cancel_all_of, cancel_each
-from nb_aiopool._flags import check_flags
+from nb_aiopool._flags import as_flag
 
 if TYPE_CHECKING:
     from nb_aiopool.pool import NbAioPool
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Their coroutines exist already; of any other iterator, drawing the rest might make new ones, without end.
 _no_items: Dict[Any, Any] = {}
 _collections: Tuple[Iterable[Any], ...] = ([], (), _no_items, set(), collections.deque(), _no_items.values())
+_PUT_IN_A_LIST = "put them in a list, [a, b]"
 _iterators_of_collections = tuple(type(iter(c)) for c in _collections)
 
 
@@ -79,31 +80,43 @@ class Batch:
         return self._native.results(return_exceptions)
 
 
-async def submit_each(coros: Any, block: bool, batch: Batch) -> None:
+async def submit_each(coros: Any, block: Any, batch: Batch) -> None:
     """Submit all that the iterable gives, in its order.
 
     Guarantees: at most one coroutine is drawn ahead of what was accepted, unless `block=False` needs them all. On any
     error the coroutines that a list still holds are closed, and a generator is.
     """
-    try:
-        check_flags(block=block)
-    except TypeError:  # `batch_run(one, another)`, perhaps
-        discard_all(batch.pool, (block,))
-        discard_all(batch.pool, coros if type(coros) in (list, tuple) else (coros,))
-        raise
+    block = _flag(batch.pool, "block", block, coros)
     if isinstance(coros, AsyncIterable):
         await _submit_async(batch, coros, block)
-    elif isinstance(coros, Iterable):
-        await _submit_sync(batch, coros, block)
     else:
-        discard_all(batch.pool, (coros,))
-        raise TypeError(
-            f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); put them in a list, [a, b]"
-        )
+        await _submit_sync(batch, _iterate(batch.pool, coros), block)
 
 
-async def _submit_sync(batch: Batch, coros: Iterable[Any], block: bool) -> None:
-    pool, source = batch.pool, iter(coros)
+def _flag(pool: NbAioPool, name: str, value: Any, coros: Any) -> bool:
+    """As as_flag(), for a call that was given coroutines: they are closed if it raises."""
+    try:
+        return as_flag(name, value, f"; {_PUT_IN_A_LIST}" if isinstance(value, Awaitable) else "")
+    except BaseException:  # `batch_run(one, another)`, perhaps
+        discard_all(pool, (value,))
+        discard_all(pool, coros if type(coros) in (list, tuple) else (coros,))
+        raise
+
+
+def _iterate(pool: NbAioPool, coros: Any) -> Iterator[Any]:
+    try:
+        return iter(coros)
+    except TypeError:
+        if getattr(coros.__class__, "__iter__", None) is not None:  # the error is of its own making
+            raise
+    discard_all(pool, (coros,))
+    raise TypeError(
+        f"an iterable of coroutines is required, got {coros!r} ({type(coros).__name__}); {_PUT_IN_A_LIST}"
+    )
+
+
+async def _submit_sync(batch: Batch, source: Iterator[Any], block: bool) -> None:
+    pool = batch.pool
     drawn: List[Any] = []
     try:
         if block:
@@ -154,8 +167,9 @@ def _close_rest(pool: NbAioPool, source: Iterator[Any]) -> None:
         discard_all(pool, source)
 
 
-async def run_each(pool: NbAioPool, coros: Any, block: bool, return_exceptions: bool) -> List[Any]:
+async def run_each(pool: NbAioPool, coros: Any, block: Any, return_exceptions: Any) -> List[Any]:
     """Submit all, and wait for the results. Whatever ends the submitting early cancels the jobs and waits for them."""
+    return_exceptions = _flag(pool, "return_exceptions", return_exceptions, coros)
     batch = Batch(pool, True)
     try:
         await submit_each(coros, block, batch)

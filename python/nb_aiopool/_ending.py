@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, List, Optional
 
-from nb_aiopool._flags import check_flags
+from nb_aiopool._flags import as_flag
 from nb_aiopool._guard import all_were_cancelled
+from nb_aiopool._self_waits import is_awaited_by_job
 
 if TYPE_CHECKING:
     from nb_aiopool._core import Pool
@@ -17,7 +18,9 @@ _FOR_EVER = 1e9  # seconds; loops do not take much larger numbers
 
 async def shutdown(pool: Pool, wait: bool, cancel: bool, timeout: Optional[float]) -> None:
     """Close the pool; cancel its jobs at once or after `timeout` seconds; wait until all have ended."""
-    check_flags(wait=wait, cancel=cancel)
+    is_number = isinstance(wait, (int, float))
+    wait = as_flag("wait", wait, f"; for as many seconds at most write timeout={wait!r}" if is_number else "")
+    cancel = as_flag("cancel", cancel)
     _check_timeout(timeout)
     if wait:
         refuse_inside(pool, "shutdown(wait=True)")
@@ -115,8 +118,10 @@ async def cancel_all_of(pool: Pool, futures: Iterable[asyncio.Future[Any]]) -> N
 
 
 def refuse_inside(pool: Pool, call: str) -> None:
-    """Raise RuntimeError if a job of the pool makes the call."""
-    if pool._native_is_inside():
+    """Raise RuntimeError if a job of the pool makes the call, or waits for the task that does."""
+    if pool._native_is_inside() or (
+        pool._native_lineage() is not None and is_awaited_by_job(pool, asyncio.current_task())
+    ):
         raise RuntimeError(
             f"{call} inside one of the pool's own jobs would wait for itself; call it from outside of the pool's jobs"
         )

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import operator
 from typing import Any
 
-__all__ = ["check_flags"]
+__all__ = ["as_flag"]
 
 
-def check_flags(**flags: Any) -> None:
-    """Raise TypeError for the first that was clearly meant for something else."""
-    for name, value in flags.items():
-        if isinstance(value, (str, float, Awaitable)):
-            raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+def as_flag(name: str, value: Any, hint: str = "") -> bool:
+    """Return True or False, for which 1 and 0 stand too; raise TypeError, with the hint, for anything else.
+
+    The native calls do the same, see `flag` in `cpp/binding/offer.cpp`.
+    """
+    if value is True or value is False:
+        return bool(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if number in (0, 1):
+        return number == 1
+    raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__}){hint}")

@@ -27,12 +27,12 @@ from nb_aiopool._looks import (
     name_of,
 )
 
-__all__ = ["leads_to"]
+__all__ = ["TRANSPARENT", "callbacks_of", "leads_to", "variables_of", "woken_by"]
 
 _LOCALS_ARE_A_VIEW = sys.version_info[:2] >= (3, 13)
 _COROUTINE_HAS_THE_VARIABLES = sys.version_info[:2] >= (3, 11)  # for the collector to see
 _FARTHEST = 1000  # objects looked at
-_TRANSPARENT = ("asyncio", "anyio", "nb_aiopool")  # packages whose objects settle futures
+TRANSPARENT = ("asyncio", "anyio", "nb_aiopool")  # packages whose objects settle futures
 _PLAIN = (str, bytes, int, float, bool, type(None), type, asyncio.AbstractEventLoop)
 
 
@@ -66,7 +66,7 @@ def _search(future: Any, awaited: Any, reach_of: Callable[[Any], Iterator[Any]],
         seen[id(one)] = one
         if len(seen) > _FARTHEST:
             return if_too_far
-        ahead.extend(_callbacks_of(one) if is_future(one) else _held_by_object(one))
+        ahead.extend(callbacks_of(one) if is_future(one) else _held_by_object(one))
     return False
 
 
@@ -80,7 +80,8 @@ def _reach_of(task: Any) -> Iterator[Any]:
     yield from _held_by_coroutine(attribute_of(task, "_coro"))
 
 
-def _callbacks_of(future: Any) -> Iterator[Any]:
+def callbacks_of(future: Any) -> Iterator[Any]:
+    """Yield what is called when a future is done, and what a job gives its outcome to besides."""
     for callback in items_of(attribute_of(future, "_callbacks")):
         yield callback[0] if type(callback) is tuple else callback
     given = attribute_of(future, "_given")  # the future= of a job
@@ -103,7 +104,7 @@ def _held_by_object(thing: Any) -> Iterator[Any]:
         if is_future(thing.__self__):  # the wake-up of a task; whoever else is called, waits for nothing
             yield _Woken(thing.__self__)
     elif _is_wake_up(thing):
-        yield from map(_Woken, filter(is_future, gc.get_referents(thing)))
+        yield from map(_Woken, woken_by(thing))
     elif not is_kind_of(thing, *_PLAIN):
         # A collection; or a task group, a queue, an event: whoever waits for it has left a future with it.
         for held in (*items_of(thing), *fields_of(thing)):
@@ -114,15 +115,16 @@ def _held_by_object(thing: Any) -> Iterator[Any]:
 def _held_by_coroutine(coro: Any) -> Iterator[Any]:
     """Yield what a coroutine that goes on may settle: of its variables, the futures and asyncio's own objects."""
     while coro is not None:
-        for variable in _variables_of(coro):
+        for variable in variables_of(coro):
             if is_kind_of(variable, asyncio.AbstractEventLoop):
                 continue
-            if is_future(variable) or module_of(variable).partition(".")[0] in _TRANSPARENT:
+            if is_future(variable) or module_of(variable).partition(".")[0] in TRANSPARENT:
                 yield variable
         coro = attribute_of(coro, "cr_await")
 
 
-def _variables_of(coro: Any) -> Iterator[Any]:
+def variables_of(coro: Any) -> Iterator[Any]:
+    """Yield the values of the local variables of a coroutine that waits."""
     frame = attribute_of(coro, "cr_frame")
     if frame is None:
         return
@@ -135,6 +137,12 @@ def _variables_of(coro: Any) -> Iterator[Any]:
             yield from contents_of(thing)
         else:
             yield thing
+
+
+def woken_by(callback: Any) -> Iterator[Any]:
+    """Yield the task that a callback of asyncio's own wakes, if it is such and no bound method."""
+    if _is_wake_up(callback):
+        yield from filter(is_future, gc.get_referents(callback))
 
 
 def _is_wake_up(thing: Any) -> bool:

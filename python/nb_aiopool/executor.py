@@ -9,7 +9,7 @@ import inspect
 import sys
 import weakref
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, Iterator, Optional, TypeVar, overload
 
 from nb_aiopool._executor_work import Work
 from nb_aiopool.errors import PoolStopped
@@ -18,9 +18,21 @@ from nb_aiopool.pool import NbAioPool
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from typing_extensions import ParamSpec, TypedDict, Unpack
+
+    _P = ParamSpec("_P")
+
+    class _MapOptions(TypedDict, total=False):
+        timeout: Optional[float]
+        chunksize: int
+        buffersize: Optional[int]  # from Python 3.14 on
+
+
 __all__ = ["AsyncPoolExecutor"]
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class AsyncPoolExecutor(concurrent.futures.Executor):
@@ -50,7 +62,7 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         weakref.finalize(self, self._work.close).atexit = False  # the work sees to the exit itself
 
     def submit(  # type: ignore[override]
-        self, func: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any
+        self, func: Callable[_P, Awaitable[T]], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Future[T]:
         """Start `func(*args, **kwargs)`, and return the future of its result.
 
@@ -76,6 +88,48 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
             if work.closed_because is not None:  # meanwhile
                 raise PoolStopped(work.closed_because) from None
             raise
+
+    @overload  # type: ignore[override]
+    def map(
+        self, fn: Callable[[A], Awaitable[T]], iterable: Iterable[A], /, **options: Unpack[_MapOptions]
+    ) -> Iterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B], Awaitable[T]],
+        iterable: Iterable[A],
+        iterable2: Iterable[B],
+        /,
+        **options: Unpack[_MapOptions],
+    ) -> Iterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Awaitable[T]],
+        iterable: Iterable[Any],
+        iterable2: Iterable[Any],
+        iterable3: Iterable[Any],
+        /,
+        *iterables: Iterable[Any],
+        **options: Unpack[_MapOptions],
+    ) -> Iterator[T]: ...
+
+    def map(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, fn: Callable[..., Awaitable[T]], /, *iterables: Iterable[Any], **options: Any
+    ) -> Iterator[T]:
+        """Start `fn(*items)` for the items of the iterables, and return an iterator of the results, in their order.
+
+        The options are those of `Executor.map`: `timeout=s` ends the waiting for results `s` seconds after the call.
+
+        Examples:
+            >>> with AsyncPoolExecutor(10) as executor:
+            ...     list(executor.map(asyncio.sleep, [0.002, 0.001], ["first", "second"]))
+            ['first', 'second']
+        """
+        results: Iterator[Any] = super().map(fn, *iterables, **options)
+        return results
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more work; `wait=True` returns when all that was submitted has ended.

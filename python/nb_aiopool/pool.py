@@ -19,8 +19,8 @@ from typing import (
     overload,
 )
 
-from nb_aiopool import _batch, _core, _ending
-from nb_aiopool._flags import check_flags
+from nb_aiopool import _batch, _core, _ending, _own_submit
+from nb_aiopool._flags import as_flag
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
 from nb_aiopool._thread_future import ThreadFuture, check_given, pass_on
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["NbAioPool", "PoolStats"]
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 Self = TypeVar("Self", bound="NbAioPool")
+_Input = Union[Iterable[A], AsyncIterable[A]]
 _Turn = _core.Turn
 _Arrival = _core.Arrival
 
@@ -73,6 +76,11 @@ class NbAioPool(_core.Pool):
     def __init__(self, max_concurrency: int = 100, max_queue_size: int = 1000) -> None:
         """Make a pool. It needs no running loop; it belongs to the loop of its first use, and while idle may move."""
         super().__init__(max_concurrency, max_queue_size)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.submit is not NbAioPool.submit and cls.run is NbAioPool.run:
+            cls.run = _own_submit.run  # type: ignore[method-assign]
 
     async def submit(
         self, coro: Awaitable[T], block: bool = True, future: Optional[asyncio.Future[T]] = None
@@ -120,9 +128,7 @@ class NbAioPool(_core.Pool):
             if future is not None and future.done() and not future.cancelled():
                 future.exception()  # the caller gets it: it is not left unseen
 
-    async def batch_submit(
-        self, coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]], block: bool = True
-    ) -> List[asyncio.Future[T]]:
+    async def batch_submit(self, coros: _Input[Awaitable[T]], block: bool = True) -> List[asyncio.Future[T]]:
         """Submit every job of an iterable, and return their futures in its order.
 
         The iterable is drawn from as room appears. With `block=False` either all of them fit, or PoolFull is raised.
@@ -143,7 +149,7 @@ class NbAioPool(_core.Pool):
     @overload
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: Literal[False] = False,
@@ -152,7 +158,7 @@ class NbAioPool(_core.Pool):
     @overload
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: bool,
@@ -160,7 +166,7 @@ class NbAioPool(_core.Pool):
 
     async def batch_run(
         self,
-        coros: Union[Iterable[Awaitable[T]], AsyncIterable[Awaitable[T]]],
+        coros: _Input[Awaitable[T]],
         block: bool = True,
         *,
         return_exceptions: bool = False,
@@ -182,14 +188,27 @@ class NbAioPool(_core.Pool):
             [1.0, 0.5, 0.25]
             [ZeroDivisionError('division by zero'), 1.0]
         """
-        check_flags(return_exceptions=return_exceptions)
         return await _batch.run_each(self, coros, block, return_exceptions)
 
     @overload
     def map(
         self,
-        func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        func: Callable[[A], Awaitable[T]],
+        items: _Input[A],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: Literal[False] = False,
+    ) -> MapIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A, B], Awaitable[T]],
+        items: _Input[A],
+        items2: _Input[B],
+        /,
+        *,
         ordered: bool = True,
         return_exceptions: Literal[False] = False,
     ) -> MapIterator[T]: ...
@@ -198,7 +217,47 @@ class NbAioPool(_core.Pool):
     def map(
         self,
         func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        items: _Input[Any],
+        items2: _Input[Any],
+        items3: _Input[Any],
+        /,
+        *iterables: _Input[Any],
+        ordered: bool = True,
+        return_exceptions: Literal[False] = False,
+    ) -> MapIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A], Awaitable[T]],
+        items: _Input[A],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: bool,
+    ) -> MapIterator[Union[T, BaseException]]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[[A, B], Awaitable[T]],
+        items: _Input[A],
+        items2: _Input[B],
+        /,
+        *,
+        ordered: bool = True,
+        return_exceptions: bool,
+    ) -> MapIterator[Union[T, BaseException]]: ...
+
+    @overload
+    def map(
+        self,
+        func: Callable[..., Awaitable[T]],
+        items: _Input[Any],
+        items2: _Input[Any],
+        items3: _Input[Any],
+        /,
+        *iterables: _Input[Any],
         ordered: bool = True,
         return_exceptions: bool,
     ) -> MapIterator[Union[T, BaseException]]: ...
@@ -206,7 +265,8 @@ class NbAioPool(_core.Pool):
     def map(
         self,
         func: Callable[..., Awaitable[T]],
-        *iterables: Union[Iterable[Any], AsyncIterable[Any]],
+        /,
+        *iterables: _Input[Any],
         ordered: bool = True,
         return_exceptions: bool = False,
     ) -> MapIterator[Any]:
@@ -230,13 +290,12 @@ class NbAioPool(_core.Pool):
             2
             4
         """
-        check_flags(ordered=ordered, return_exceptions=return_exceptions)
         run = MapRun(
             self,
             func,
             iterables,
-            ordered=ordered,
-            return_exceptions=return_exceptions,
+            ordered=as_flag("ordered", ordered),
+            return_exceptions=as_flag("return_exceptions", return_exceptions),
             submit_of_subclass=self._native_submit_of_subclass(),
         )
         return MapIterator(run)
@@ -274,7 +333,7 @@ class NbAioPool(_core.Pool):
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open.
 
-        Inside one of the pool's own jobs it raises RuntimeError.
+        Inside one of the pool's own jobs, or a task that such a job waits for, it raises RuntimeError.
 
         Examples:
             >>> async def main():
@@ -295,12 +354,13 @@ class NbAioPool(_core.Pool):
         """Take no new work, and wait until all jobs have ended (`wait=False`: return at once, and they go on).
 
         `cancel=True` drops what is queued and cancels what runs; `timeout` does so after as many seconds. With `wait`
-        inside one of the pool's own jobs it raises RuntimeError.
+        inside one of the pool's own jobs, or a task that such a job waits for, it raises RuntimeError.
 
         Examples:
             >>> async def main():
             ...     pool = NbAioPool()
-            ...     await pool.batch_submit([asyncio.sleep(0.001), asyncio.sleep(60)])
+            ...     soon, late = await pool.batch_submit([asyncio.sleep(0.001), asyncio.sleep(60)])
+            ...     await soon
             ...     await pool.shutdown(timeout=0.1)
             ...     return pool.stats().succeeded, pool.stats().cancelled
             >>> asyncio.run(main())
