@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Set
 
 from nb_aiopool.contrib.nb_aio_task.brokers import broker_for
 from nb_aiopool.contrib.nb_aio_task.burst import Burst
@@ -22,12 +22,23 @@ _PATIENCE = 2.0
 
 
 class Consuming:
-    """Requires: made, and used, inside a running event loop."""
+    """
+    As long as `held()` is true a burst goes on, although the queues are drained.
 
-    def __init__(self, tasks: Sequence[AioTask[Any]], *, burst: bool, concurrency: Optional[int]) -> None:
+    Requires: made, and used, inside a running event loop.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[AioTask[Any]],
+        *,
+        burst: bool,
+        concurrency: Optional[int],
+        held: Callable[[], bool],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks = list(tasks)
-        self._burst = Burst(len(self._tasks)) if burst else None
+        self._burst = Burst(len(self._tasks), held) if burst else None
         self._concurrency = concurrency
         self._pending: Set[asyncio.Task[None]] = set()
         self._level = 0

@@ -61,7 +61,12 @@ def serve(plan: Plan, leash_descriptor: Optional[int] = None) -> int:
 async def _serve(
     tasks: List[AioTask[Any]], plan: Plan, requests: StopRequests, leash: Optional[Leash]
 ) -> None:
-    consuming = Consuming(tasks, burst=plan.burst, concurrency=plan.concurrency)
+    consuming = Consuming(
+        tasks,
+        burst=plan.burst,
+        concurrency=plan.concurrency,
+        held=lambda: leash is not None and leash.held,
+    )
     requests.listen(consuming.obey)
     if not plan.burst:
         await consuming.run()
