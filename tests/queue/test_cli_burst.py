@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, List, Optional
 
 import pytest
 
-from nb_aiopool.contrib.nb_aio_task import Outage
+from nb_aiopool.contrib.nb_aio_task import Outage, listener, worker
 from nb_aiopool.contrib.nb_aio_task.cli import progress
 from nb_aiopool.contrib.nb_aio_task.cli.progress import Counts, Progress, Speed, beside, text_of
 
@@ -30,9 +30,17 @@ def test_it_ends_when_all_is_done_and_says_how_it_went(cli: Cli) -> None:
     assert done.returncode == 0
     assert cli.runs() == dict.fromkeys(range(300), 1)
     assert re.search(r"^\[#{20}\] 100%  301/301  \S+/s  1 failed$", done.stderr, re.MULTILINE)
+    assert done.stderr.count("%") == 1
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
     assert done.stdout == ""
+
+
+def test_one_that_finds_nothing_to_do_says_so_once(cli: Cli) -> None:
+    done = cli.run("worker", "cli_jobs:count", "--burst")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].endswith("100%  0/0  0/s  0 failed")
+    assert done.stderr.count("0/0") == 1
 
 
 def test_there_is_no_progress_without_burst(cli: Cli) -> None:
@@ -132,6 +140,18 @@ def test_a_terminal_shows_a_bar_that_moves(cli: Cli, processes: str) -> None:
     assert re.search(r"\r\x1b\[K\d{4}-\d\d-\d\d .* INFO ", shown)
 
 
+def test_whoever_stops_while_no_server_answers_has_a_second_to_spare() -> None:
+    waits = [
+        worker.LAST_ANSWER_SECONDS,  # for the answer that is on its way
+        worker.LAST_ANSWER_SECONDS,  # for the end of that call
+        listener.PARTING_SECONDS,
+        worker.PARTING_SECONDS,  # to hand back
+        worker.PARTING_SECONDS,  # to leave
+        progress.STOPPED_PATIENCE,
+    ]
+    assert sum(waits) <= 5 - 1
+
+
 def test_a_line() -> None:
     line = text_of(Counts(1500, 2), 4500, 250.0)
     assert line == "[#####---------------]  25%  1,500/6,000  250/s  0:18 left  2 failed"
@@ -161,7 +181,7 @@ async def test_progress_shows_the_last_known_while_the_server_is_away() -> None:
     async def main() -> None:
         assert not shown.getvalue()
 
-    one = Progress(shown, lambda: Counts(5, 1), remaining)
+    one = Progress(shown, lambda: Counts(5, 1), remaining, lambda: False)
     await one.during(main())
     await one.during(main_that_ends())
     lines = shown.getvalue().splitlines()
@@ -173,15 +193,20 @@ async def main_that_ends() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_server_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_server_that_hangs_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    # The other one of the two would outlast the test.
+    monkeypatch.setattr(progress, "_PATIENCE", 1e6 if stopped else 0.01)
+    monkeypatch.setattr(progress, "STOPPED_PATIENCE", 0.01 if stopped else 1e6)
     shown = io.StringIO()
 
     async def remaining() -> Optional[int]:
         await asyncio.get_running_loop().create_future()
         return 1
 
-    await Progress(shown, lambda: Counts(0, 0), remaining).during(main_that_ends())
+    await Progress(shown, lambda: Counts(0, 0), remaining, lambda: stopped).during(main_that_ends())
     assert shown.getvalue() == ""
 
 

@@ -75,7 +75,10 @@ async def _serve(
             if leash is not None:
                 await _report(consuming, tally, leash)
             else:
-                await Progress(sys.stderr, tally.counts, consuming.remaining).during(consuming.run())
+                progress = Progress(
+                    sys.stderr, tally.counts, consuming.remaining, lambda: bool(requests.level)
+                )
+                await progress.during(consuming.run())
     if plan.burst and not requests.level:
         _say(leash, words.DRAINED)
     requests.finish()

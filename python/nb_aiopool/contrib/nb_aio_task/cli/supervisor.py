@@ -78,9 +78,10 @@ class Supervisor:
         """
         running = self._run()
         if self._plan.burst:
+            progress = Progress(sys.stderr, self._all_counts, self._remaining, lambda: bool(self._level))
             watching = asyncio.ensure_future(self._watch_orphans())
             try:
-                await Progress(sys.stderr, self._all_counts, self._remaining).during(running)
+                await progress.during(running)
                 await self._tell_of_orphans()
             finally:
                 watching.cancel()
@@ -210,7 +211,7 @@ class Supervisor:
             self._stop()
 
     async def _tell_of_orphans(self) -> None:
-        if not self._orphans.pending:
+        if not self._orphans.pending or self._level:
             return
         with contextlib.suppress(QueueError, asyncio.TimeoutError):
             left = await asyncio.wait_for(self._remaining(), _PATIENCE)

@@ -60,8 +60,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--burst",
         action="store_true",
-        help="end when nothing is queued or delayed, and what its processes that died held is done as well; show the"
-        " progress meanwhile",
+        help="end when nothing is queued or delayed, and what its processes that died held is done as well; a"
+        " terminal shows the progress meanwhile",
     )
     parser.add_argument("--uvloop", action="store_true", help="run on uvloop, which has to be installed")
     parser.add_argument("--leash", type=int, metavar="FD", help=argparse.SUPPRESS)
