@@ -6,6 +6,8 @@ import argparse
 import os
 from typing import Any
 
+from nb_aiopool.contrib.nb_aio_task.limits import MOST_AT_A_TIME
+
 from .failure import UNUSABLE, Failure
 from .plan import Plan
 
@@ -83,6 +85,8 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _at_least_one(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
+    if not 1 <= number <= MOST_AT_A_TIME:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, at least 1 and at most {MOST_AT_A_TIME}, not {text!r}"
+        )
     return number
