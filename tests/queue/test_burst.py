@@ -66,3 +66,13 @@ def test_one_that_finds_something_after_the_end_does_it() -> None:
     burst.leave("a")
     assert not burst.report("c", burst.era, drained=False, started=True)
     assert quiet(burst, "c", burst.era)
+
+
+def test_nobody_ends_as_long_as_something_is_to_come_back() -> None:
+    held = True
+    burst = Burst(held=lambda: held)
+    assert not quiet(burst, "a", burst.era)
+    held = False
+    assert quiet(burst, "a", burst.era)
+    held = True
+    assert not quiet(burst, "b", burst.era)

@@ -7,15 +7,17 @@ import io
 import os
 import re
 import signal
-from typing import TYPE_CHECKING, List, Optional, Set
+from typing import TYPE_CHECKING, List, Optional
 
 import pytest
 
-from nb_aiopool.contrib.nb_aio_task import Outage
+from nb_aiopool.contrib.nb_aio_task import Outage, listener, worker
 from nb_aiopool.contrib.nb_aio_task.cli import progress
 from nb_aiopool.contrib.nb_aio_task.cli.progress import Counts, Progress, Speed, beside, text_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli_support import Cli
 
 pytestmark = pytest.mark.limit(90)
@@ -28,9 +30,17 @@ def test_it_ends_when_all_is_done_and_says_how_it_went(cli: Cli) -> None:
     assert done.returncode == 0
     assert cli.runs() == dict.fromkeys(range(300), 1)
     assert re.search(r"^\[#{20}\] 100%  301/301  \S+/s  1 failed$", done.stderr, re.MULTILINE)
+    assert done.stderr.count("%") == 1
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
     assert done.stdout == ""
+
+
+def test_one_that_finds_nothing_to_do_says_so_once(cli: Cli) -> None:
+    done = cli.run("worker", "cli_jobs:count", "--burst")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].endswith("100%  0/0  0/s  0 failed")
+    assert done.stderr.count("0/0") == 1
 
 
 def test_there_is_no_progress_without_burst(cli: Cli) -> None:
@@ -66,7 +76,7 @@ def script_of_producer() -> List[str]:
     return ["import asyncio, cli_jobs; asyncio.run(cli_jobs.count.options(delay=1).submit(7))"]
 
 
-def test_a_process_that_dies_in_a_burst_is_started_again(cli: Cli) -> None:
+def test_what_a_process_held_that_dies_in_a_burst_is_done_before_it_ends(cli: Cli) -> None:
     cli.submit("hold", *([name] for name in "abcdef"))
     supervisor = cli.start("worker", "cli_jobs:hold", "--burst", "--processes", "2", "--concurrency", "1")
     children = supervisor.children(2)
@@ -74,19 +84,29 @@ def test_a_process_that_dies_in_a_burst_is_started_again(cli: Cli) -> None:
     assert {int(pid) for _, _, _, pid in told} == set(children)
     os.kill(children[0], signal.SIGKILL)
     supervisor.wait_for("ended unexpectedly: killed by SIGKILL")
-    for name in "abcdef":
+    # Twice for what ran and runs again: its gate was taken by who waited for it before.
+    for name in "abcdef" * 2:
         cli.open_gate(name)
     assert supervisor.wait() == 0
-    # What the dead one held is another's as soon as its lease has run out: now, or when the next worker is there.
-    left = sum(1 for name in "abcdef" if cli.redis.exists("gate:" + name))
-    assert ("tasks are not done yet: those of a process that has died" in supervisor.text) == (left > 0)
-    if left:
-        cli.start("worker", "cli_jobs:hold")
-    ended: Set[str] = set()
-    while len(ended) < 6:
-        event = cli.event()
-        if event.startswith("ended "):
-            ended.add(event)
+    events = [cli.event() for _ in range(cli.redis.llen("events"))]
+    assert {event for event in events if event.startswith("ended ")} == {f"ended {name}" for name in "abcdef"}
+    assert "100%  6/6" in supervisor.text
+
+
+def test_a_burst_outlives_whoever_brings_down_every_process(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(
+        "import os\n"
+        "from nb_aiopool.contrib.nb_aio_task import aio_task\n"
+        "@aio_task('leaving', redis_url=os.environ['CLI_TEST_URL'], lease=1, max_deliveries=2)\n"
+        "async def leave(): os._exit(0)\n",
+        encoding="utf-8",
+    )
+    cli.submit("leaving", [])
+    done = cli.run("worker", "leaving", "--burst", "--processes", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ended unexpectedly: exit status 0" in done.stderr
+    assert cli.redis.hlen("{nb_aio_task:leaving}:dead") == 1
+    assert cli.redis.llen("nb_aio_task:leaving") == 0
 
 
 def test_a_burst_of_several_processes_can_be_stopped(cli: Cli) -> None:
@@ -120,6 +140,18 @@ def test_a_terminal_shows_a_bar_that_moves(cli: Cli, processes: str) -> None:
     assert re.search(r"\r\x1b\[K\d{4}-\d\d-\d\d .* INFO ", shown)
 
 
+def test_whoever_stops_while_no_server_answers_has_a_second_to_spare() -> None:
+    waits = [
+        worker.LAST_ANSWER_SECONDS,  # for the answer that is on its way
+        worker.LAST_ANSWER_SECONDS,  # for the end of that call
+        listener.PARTING_SECONDS,
+        worker.PARTING_SECONDS,  # to hand back
+        worker.PARTING_SECONDS,  # to leave
+        progress.STOPPED_PATIENCE,
+    ]
+    assert sum(waits) <= 5 - 1
+
+
 def test_a_line() -> None:
     line = text_of(Counts(1500, 2), 4500, 250.0)
     assert line == "[#####---------------]  25%  1,500/6,000  250/s  0:18 left  2 failed"
@@ -149,7 +181,7 @@ async def test_progress_shows_the_last_known_while_the_server_is_away() -> None:
     async def main() -> None:
         assert not shown.getvalue()
 
-    one = Progress(shown, lambda: Counts(5, 1), remaining)
+    one = Progress(shown, lambda: Counts(5, 1), remaining, lambda: False)
     await one.during(main())
     await one.during(main_that_ends())
     lines = shown.getvalue().splitlines()
@@ -161,15 +193,20 @@ async def main_that_ends() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_server_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_server_that_hangs_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    # The other one of the two would outlast the test.
+    monkeypatch.setattr(progress, "_PATIENCE", 1e6 if stopped else 0.01)
+    monkeypatch.setattr(progress, "STOPPED_PATIENCE", 0.01 if stopped else 1e6)
     shown = io.StringIO()
 
     async def remaining() -> Optional[int]:
         await asyncio.get_running_loop().create_future()
         return 1
 
-    await Progress(shown, lambda: Counts(0, 0), remaining).during(main_that_ends())
+    await Progress(shown, lambda: Counts(0, 0), remaining, lambda: stopped).during(main_that_ends())
     assert shown.getvalue() == ""
 
 

@@ -142,7 +142,7 @@ def test_unknown_ids_are_named_and_the_others_are_seen_to(cli: Cli, action: str)
     assert ("ValueError: a" if action == "list" else "1 dead letter of mails") in done.stdout
     assert set(cli.redis.hkeys(DEAD)) == ({"a", "b"} if action == "list" else {"b"})
     done = cli.run("dead", action, "mails", "x")
-    assert (done.returncode, done.stderr) == (1, "mails has no dead letter x\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "mails has no dead letter x\n")
     assert "b" in cli.redis.hkeys(DEAD)
 
 

@@ -51,6 +51,41 @@ def test_what_will_not_pass_by_itself_is_an_error(answer: str) -> None:
     assert not isinstance(raised(answer), Outage)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "NOPERM this user has no permissions to run the 'unlink' command",
+        "NOPERM this user has no permissions to access one of the keys used as arguments",
+        "NOPERM User worker has no permissions to run the 'unlink' command",
+        "ERR The user executing the script can't run this command or subcommand script: 5d79, on @user_script:1.",
+        "ERR The user executing the script can't access at least one of the keys mentioned",
+        "ERR ACL failure in script: User worker has no permissions to run the 'unlink' command script: 5d79",
+    ],
+)
+def test_a_user_without_rights_is_told_where_they_are_listed(answer: str) -> None:
+    error = raised(answer)
+    assert type(error) is BrokerError
+    assert "docs/queue/operating.md" in str(error) and "6.2" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "ERR unknown command 'BLMOVE'",
+        "ERR unknown command `BLMOVE`, with args beginning with: `a`, ",
+        "ERR Error running script (call to f_5d79): @user_script:1: Unknown Redis command called from Lua script",
+        "ERR wrong number of arguments for 'lpop' command",
+    ],
+)
+def test_a_server_that_is_too_old_is_said_to_be(answer: str) -> None:
+    assert str(raised(answer)).endswith("It needs Redis 6.2 or newer, or Valkey")
+
+
+@pytest.mark.parametrize("answer", ["ERR Protocol error: invalid bulk length", "ERR value is out of range"])
+def test_one_that_may_not_be_is_not(answer: str) -> None:
+    assert "6.2" not in str(raised(answer))
+
+
 def test_a_key_of_another_program_is_not_taken_for_an_old_server() -> None:
     error = raised("WRONGTYPE Operation against a key holding the wrong kind of value")
     assert type(error) is BrokerError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Set
+from typing import Callable, Set
 
 
 class Burst:
@@ -12,10 +12,13 @@ class Burst:
     A worker is *quiet* if its queue was empty and nothing of its own was left, and it has started nothing since its
     report before. Only if all have looked, and were quiet, since the last of them became so can nothing have been
     submitted by one behind the back of another.
+
+    As long as `held()` is true nobody is quiet: something is known to come back to the queues yet.
     """
 
-    def __init__(self, members: int = 1) -> None:
+    def __init__(self, members: int = 1, held: Callable[[], bool] = lambda: False) -> None:
         self._members = members
+        self._held = held
         self._quiet: Set[object] = set()
         self._agreed: Set[object] = set()
         self._over = False
@@ -29,6 +32,7 @@ class Burst:
         `era` is that in which the look began. `drained`: nothing is queued, delayed or running; `started`: something
         was, since the report before.
         """
+        drained = drained and not self._held()
         if self._over:
             return drained
         if not drained or (started and self._members > 1):

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+LONGEST_SECONDS = 10**9
+"""About 30 years: what Redis and event loops can count, also added to the time of day and in ms."""
+
+MOST_AT_A_TIME = 10**9
+"""How many tasks a worker may run at a time: as many as Redis' scripts can still be asked for."""
+
+LARGEST_INTEGER = 2**63 - 1
+"""What the pool and Redis can count."""
+
 UNIQUE_SECONDS = 7 * 86400
 """How long an id stays taken by a task that nobody ends, e.g. because nb_aiopool 1.0 has consumed it."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .alarm import Alarm
     from .broker import Broker
 
-_PARTING_SECONDS = 1.0
+PARTING_SECONDS = 0.5
 _REST_AFTER_OUTAGE = 0.1
 
 
@@ -52,7 +52,7 @@ class Listener:
             return
         ending = asyncio.get_running_loop().create_task(self._broker.end_wait())
         try:
-            await asyncio.wait([task, ending], timeout=_PARTING_SECONDS)
+            await asyncio.wait([task, ending], timeout=PARTING_SECONDS)
         finally:
             ending.cancel()
             task.cancel()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple, Optional, Union
-from urllib.parse import urlsplit
 
-_BEGINNINGS = ("redis://", "rediss://", "unix://", "memory://")
-
-LONGEST_SECONDS = 10**9
-"""About 30 years: what Redis and event loops can count, also added to the time of day and in ms."""
+from .limits import LARGEST_INTEGER, LONGEST_SECONDS, MOST_AT_A_TIME
+from .redis_url import check_url
 
 
 class Options(NamedTuple):
@@ -33,7 +29,7 @@ def checked(options: Options) -> Options:
     The options as they are; raises TypeError or ValueError that names the first bad one, its value and what is
     right.
     """
-    check_integer("max_concurrency", options.max_concurrency, 1)
+    check_integer("max_concurrency", options.max_concurrency, 1, MOST_AT_A_TIME)
     check_integer("max_queue_size", options.max_queue_size, 0)
     check_integer("max_retries", options.max_retries, 0)
     check_integer("max_deliveries", options.max_deliveries, 1)
@@ -46,9 +42,9 @@ def checked(options: Options) -> Options:
             raise ValueError(
                 f"timeout must be more than 0 seconds, or None for no limit, not {options.timeout!r}"
             )
-    if not isinstance(options.use_pickle, (bool, int)):
+    if not isinstance(options.use_pickle, bool):
         raise TypeError(f"use_pickle must be True (pickle) or False (JSON), not {options.use_pickle!r}")
-    _check_url(options.redis_url)
+    check_url("redis_url", options.redis_url)
     key = options.sign_key
     if key is not None and not isinstance(key, (str, bytes)):
         raise TypeError(
@@ -85,30 +81,14 @@ def check_text(name: str, value: str) -> None:
         ) from None
 
 
-def _check_url(url: Any) -> None:
-    if not isinstance(url, str):
-        raise TypeError(f"redis_url must be a str such as 'redis://localhost:6379/0', not {url!r}")
-    # Whoever gave a wrong URL knows the password; who reads the log need not.
-    shown = repr(re.sub("//[^/@]*@", "//***@", url))
-    if not url.startswith(_BEGINNINGS):
-        raise ValueError(
-            "redis_url must begin with redis://, rediss:// (TLS), unix:// or memory://, as in"
-            f" 'redis://localhost:6379/0'; not {shown}"
-        )
-    try:
-        urlsplit(url).port  # noqa: B018 -- raises if it is none
-    except ValueError as error:
-        raise ValueError(
-            f"redis_url must be one such as 'redis://localhost:6379/0', not {shown}: {error}"
-        ) from None
-
-
-def check_integer(name: str, value: Any, least: int) -> None:
-    """Raises TypeError or ValueError unless this is an int, at least `least`."""
+def check_integer(name: str, value: Any, least: int, most: int = LARGEST_INTEGER) -> None:
+    """Raises TypeError or ValueError unless this is an int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, not {value}")
 
 
 def check_seconds(name: str, value: Any, least: float) -> None:

@@ -29,8 +29,15 @@ _PASSING_CLASSES: Tuple[Type[BaseException], ...] = tuple(
     if hasattr(errors, name)
 )
 _LASTING = re.compile(
-    r"\b(WRONGPASS|NOAUTH|NOPERM)\b|unauthenticated|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
+    r"\b(WRONGPASS|NOAUTH)\b|unauthenticated|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
 )
+
+# A user without rights; inside a script the code is a plain ERR. The versions of Redis have several words for it.
+_FORBIDDEN = re.compile(
+    r"\bNOPERM\b|no permissions to|executing the script can't (run|access)|ACL failure in script"
+)
+# Redis 6.0 lacks some commands, and some arguments of others.
+_TOO_OLD = re.compile(r"unknown (redis )?command|wrong number of arg", re.IGNORECASE)
 
 CONNECTION_ERRORS: Tuple[Type[BaseException], ...] = (
     errors.ConnectionError,
@@ -55,10 +62,14 @@ def translated(error: Exception) -> Exception:
             f"Redis refuses a command of nb_aio_task: {said}. Another program keeps something else under a key of this"
             " queue: give the queue another name, or another database in redis_url="
         )
-    if isinstance(error, errors.RedisError):
+    if _FORBIDDEN.search(said):
         return BrokerError(
-            f"Redis refuses a command of nb_aio_task: {said}. It needs Redis 6.2 or newer, or Valkey"
+            f"Redis refuses a command of nb_aio_task: {said}. The user in redis_url= lacks a right:"
+            " docs/queue/operating.md has the list of those that are needed"
         )
+    if isinstance(error, errors.RedisError):
+        hint = ". It needs Redis 6.2 or newer, or Valkey" if _TOO_OLD.search(said) else ""
+        return BrokerError(f"Redis refuses a command of nb_aio_task: {said}{hint}")
     return error
 
 

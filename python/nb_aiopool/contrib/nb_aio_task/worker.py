@@ -32,7 +32,7 @@ FLUSH_SECONDS = 0.05
 IDLE_TURN_SECONDS = 0.5
 """How often a worker that has nothing to do looks for delayed tasks that have become due."""
 LAST_ANSWER_SECONDS = 0.5
-PARTING_SECONDS = 1.5
+PARTING_SECONDS = 1.0
 """How long a worker that stops waits for the answer to its last call, and to each of the few that it makes then."""
 
 

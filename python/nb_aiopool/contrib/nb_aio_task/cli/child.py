@@ -11,7 +11,7 @@ import subprocess
 import threading
 from typing import Any, Callable, Sequence
 
-from .leash import ABORT_WORD, STOP_WORD
+from .leash import ABORT_WORD, HOLD_WORD, RELEASE_WORD, STOP_WORD
 from .signals import ABORT, signals_held
 
 Heard = Callable[["Child", str, Any], None]
@@ -53,8 +53,11 @@ class Child:
 
     def ask(self, level: int) -> None:
         """Let it stop, or abort: see signals."""
-        with contextlib.suppress(OSError):  # it has ended
-            self._socket.send(ABORT_WORD if level == ABORT else STOP_WORD)
+        self._say(ABORT_WORD if level == ABORT else STOP_WORD)
+
+    def hold(self, held: bool) -> None:
+        """Let a burst go on although the queues are drained; or no more."""
+        self._say(HOLD_WORD if held else RELEASE_WORD)
 
     async def ended(self) -> int:
         """Its exit status; negative is the number of the signal that has killed it."""
@@ -65,6 +68,10 @@ class Child:
             self._loop.remove_reader(self._socket)
             self._socket.close()
         return status
+
+    def _say(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            self._socket.send(word)
 
     def _wait(self) -> None:
         status = self._process.wait()

@@ -83,7 +83,8 @@ def _retry(chosen: argparse.Namespace) -> int:
         return graveyard.retry(chosen.ids)
 
     number, unknown, kept = _with_graveyard(chosen, retried)
-    print(f"{_letters(number)} of {printable(chosen.queue)} queued again")
+    if number or not (unknown or kept):
+        print(f"{_letters(number)} of {printable(chosen.queue)} queued again")
     for name in kept:
         print(
             f"{printable(name)} stays a dead letter: another task with its id is alive, or its record cannot be read",
@@ -98,7 +99,8 @@ def _delete(chosen: argparse.Namespace) -> int:
         return graveyard.delete(chosen.ids)
 
     number, unknown = _with_graveyard(chosen, deleted)
-    print(f"{_letters(number)} of {printable(chosen.queue)} deleted")
+    if number or not unknown:
+        print(f"{_letters(number)} of {printable(chosen.queue)} deleted")
     return _tell_of_unknown(chosen.queue, unknown)
 
 

@@ -30,6 +30,10 @@ COUNTED = "counted"
 
 STOP_WORD = b"s"
 ABORT_WORD = b"a"
+HOLD_WORD = b"h"
+"""A burst is to go on although the queues are drained: what another process held has not come back yet."""
+RELEASE_WORD = b"r"
+"""It need not any more."""
 
 ORPHAN_ABORT_SECONDS = 3.0
 """How long the running tasks of a process whose supervisor is gone may take to finish."""
@@ -41,6 +45,8 @@ class Leash:
     """Requires: `descriptor` is a socket that was inherited from the supervisor."""
 
     def __init__(self, descriptor: int) -> None:
+        self.held = False
+        """Whether a burst is to go on although the queues are drained."""
         os.set_inheritable(descriptor, False)  # processes that tasks start have nothing to do with it
         self._socket = socket.socket(fileno=descriptor)
 
@@ -69,6 +75,9 @@ class Leash:
                 word = b""
             if not word:
                 break
+            if word in (HOLD_WORD, RELEASE_WORD):
+                self.held = word == HOLD_WORD
+                continue
             if word == ABORT_WORD and not requests.is_heard():
                 os._exit(0)  # it is still loading its modules: there is nothing to be handed back
             requests.ask(ABORT if word == ABORT_WORD else STOP)

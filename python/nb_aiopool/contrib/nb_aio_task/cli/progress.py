@@ -20,10 +20,10 @@ logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
 
 BAR_SECONDS = 0.5
 """How often the bar of a terminal moves."""
-LINE_SECONDS = 10.0
-"""How often there is a line where there is no terminal."""
 _RATE_SECONDS = 10.0
 _PATIENCE = 2.0
+STOPPED_PATIENCE = 0.5
+"""How long somebody who was asked to stop waits to hear what is left."""
 _BAR_WIDTH = 20
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -93,25 +93,34 @@ async def beside(main: Awaitable[None], step: Callable[[], Awaitable[None]], sec
 
 class Progress:
     """
-    Shows what was done: on a terminal as a bar that moves, else as a line now and then, and once more at the end.
+    Shows what was done: on a terminal as a bar that moves, else as one line at the end.
 
-    `counts()` says what has ended so far, `remaining()` how much is yet to be done, or None if that is not known.
+    `counts()` says what has ended so far, `remaining()` how much is yet to be done, or None if that is not known,
+    `stopped()` whether the end is waited for.
     """
 
     def __init__(
-        self, stream: TextIO, counts: Callable[[], Counts], remaining: Callable[[], Awaitable[Optional[int]]]
+        self,
+        stream: TextIO,
+        counts: Callable[[], Counts],
+        remaining: Callable[[], Awaitable[Optional[int]]],
+        stopped: Callable[[], bool],
     ) -> None:
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._counts = counts
         self._remaining = remaining
+        self._stopped = stopped
         self._left: Optional[int] = None
         self._speed = Speed(time.monotonic())
 
     async def during(self, main: Awaitable[None]) -> None:
         """Show it while `main` is awaited."""
         try:
-            await beside(main, self._show, BAR_SECONDS if self._is_terminal else LINE_SECONDS)
+            if self._is_terminal:
+                await beside(main, self._show, BAR_SECONDS)
+            else:
+                await main
         finally:
             await self._show()
             if self._is_terminal and self._left is not None:
@@ -120,7 +129,8 @@ class Progress:
     async def _show(self) -> None:
         # If it cannot be had, what was known before is shown; the log says what is wrong.
         with contextlib.suppress(QueueError, ImportError, asyncio.TimeoutError):
-            self._left = await asyncio.wait_for(self._remaining(), _PATIENCE)
+            patience = STOPPED_PATIENCE if self._stopped() else _PATIENCE
+            self._left = await asyncio.wait_for(self._remaining(), patience)
         if self._left is None:
             return
         counts = self._counts()

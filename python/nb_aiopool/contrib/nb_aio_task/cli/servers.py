@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from typing import TYPE_CHECKING, Awaitable, Callable, TypeVar
-from urllib.parse import urlsplit
 
 from .failure import UNUSABLE, Failure
 
@@ -16,8 +15,6 @@ URL_VARIABLE = "NB_AIO_TASK_URL"
 DEFAULT_URL = "redis://localhost:6379/0"
 PATIENCE = 5.0
 """How many seconds a server may take for one answer, before it counts as not to be reached."""
-
-_SCHEMES = ("redis", "rediss", "unix")
 
 _T = TypeVar("_T")
 
@@ -52,8 +49,6 @@ def look(url: str, main: Callable[[Patient], Awaitable[_T]]) -> _T:
         raise Failure(f"{name}: {error}") from None
     except ImportError as error:
         raise Failure(str(error)) from None
-    except ValueError as error:  # redis-py about an option in the URL
-        raise Failure(f"{name}: this URL cannot be used: {error}", UNUSABLE) from None
 
 
 class Patient:
@@ -72,18 +67,14 @@ class Patient:
 def _checked(url: str) -> str:
     """The server's name for messages: without user, password and options."""
     from nb_aiopool.contrib.nb_aio_task.outages import name_of  # noqa: PLC0415
+    from nb_aiopool.contrib.nb_aio_task.redis_url import check_url  # noqa: PLC0415
 
-    try:
-        scheme = urlsplit(url).scheme
-        name = name_of(url)
-    except ValueError as error:
-        raise Failure(f"--url: {error}", UNUSABLE) from None
-    if scheme == "memory":
+    if url.startswith("memory:"):
         raise Failure(
             "--url: memory:// queues live inside their process, and cannot be seen from here", UNUSABLE
         )
-    if scheme not in _SCHEMES or "://" not in url:
-        raise Failure(
-            f"--url must begin with redis://, rediss:// (TLS) or unix://, as in {DEFAULT_URL}", UNUSABLE
-        )
-    return name
+    try:
+        check_url("--url", url)
+    except ValueError as error:
+        raise Failure(str(error), UNUSABLE) from None
+    return name_of(url)

@@ -61,7 +61,12 @@ def serve(plan: Plan, leash_descriptor: Optional[int] = None) -> int:
 async def _serve(
     tasks: List[AioTask[Any]], plan: Plan, requests: StopRequests, leash: Optional[Leash]
 ) -> None:
-    consuming = Consuming(tasks, burst=plan.burst, concurrency=plan.concurrency)
+    consuming = Consuming(
+        tasks,
+        burst=plan.burst,
+        concurrency=plan.concurrency,
+        held=lambda: leash is not None and leash.held,
+    )
     requests.listen(consuming.obey)
     if not plan.burst:
         await consuming.run()
@@ -70,7 +75,10 @@ async def _serve(
             if leash is not None:
                 await _report(consuming, tally, leash)
             else:
-                await Progress(sys.stderr, tally.counts, consuming.remaining).during(consuming.run())
+                progress = Progress(
+                    sys.stderr, tally.counts, consuming.remaining, lambda: bool(requests.level)
+                )
+                await progress.during(consuming.run())
     if plan.burst and not requests.level:
         _say(leash, words.DRAINED)
     requests.finish()

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Optional, Set
 
 from nb_aiopool.contrib.nb_aio_task.brokers import broker_for
 from nb_aiopool.contrib.nb_aio_task.errors import QueueError
@@ -21,6 +21,7 @@ from . import leash as words
 from . import logs
 from .child import Child, described
 from .failure import FAILED, UNUSABLE
+from .orphans import Orphans
 from .progress import Counts, Progress
 from .restarts import Restarts
 from .signals import ABORT, STOP, StopRequests
@@ -63,10 +64,10 @@ class Supervisor:
         self._last_words: Dict[Child, str] = {}
         self._level = 0
         self._status = 0
+        self._orphans = Orphans()
         self._has_lost_one = False
         self._stopping = asyncio.Event()
         self._loaded = asyncio.Event()
-        self._queues: List[Tuple[str, str]] = []
         self._brokers: Optional[List[Broker]] = None
         self._counts: Dict[Child, Counts] = {}
 
@@ -77,16 +78,30 @@ class Supervisor:
         """
         running = self._run()
         if self._plan.burst:
-            await Progress(sys.stderr, self._all_counts, self._remaining).during(running)
-            await self._tell_of_orphans()
-            for broker in self._brokers or ():
-                await broker.close()
+            progress = Progress(sys.stderr, self._all_counts, self._remaining, lambda: bool(self._level))
+            watching = asyncio.ensure_future(self._watch_orphans())
+            try:
+                await progress.during(running)
+                await self._tell_of_orphans()
+            finally:
+                watching.cancel()
+                await asyncio.wait([watching])
+                await self._orphans.close()
+                for broker in self._brokers or ():
+                    await broker.close()
         else:
             await running
         logger.info("all %d processes have ended", self._processes)
         return self._status
 
     async def _run(self) -> None:
+        await self._run_all()
+        # What the dead held comes back only while a process runs, and perhaps after others have ended: another look.
+        while self._plan.burst and self._has_lost_one and not self._status and not self._stopping.is_set():
+            self._has_lost_one = self._orphans.pending
+            await self._run_all()
+
+    async def _run_all(self) -> None:
         slots = [asyncio.ensure_future(self._keep_alive(1))]
         await self._first(slots[0], self._loaded.wait())
         if not slots[0].done():
@@ -106,7 +121,7 @@ class Supervisor:
                 if self._is_final(number, child, status):
                     return
                 said = f"worker {number} (pid {child.pid}) has ended unexpectedly: {described(status)}"
-                self._has_lost_one = True
+                self._lose(child)
             pause = restarts.pause(time.monotonic() - begun)
             logger.warning("%s; it is started again in %.1f s", said, pause)
             await self._first(asyncio.sleep(pause), self._stopping.wait())
@@ -114,6 +129,8 @@ class Supervisor:
     async def _live(self, number: int, child: Child) -> int:
         logger.info("worker %d is process %d", number, child.pid)
         self._children.add(child)
+        if self._orphans.pending:
+            child.hold(True)
         if self._level:
             child.ask(self._level)
         try:
@@ -144,7 +161,7 @@ class Supervisor:
         if word == words.COUNTED:
             self._counts[child] = Counts(*value)
         elif word == words.LOADED:
-            self._queues = [(url, name) for url, name in value if not url.startswith("memory:")]
+            self._orphans.queues = [(url, name) for url, name in value if not url.startswith("memory:")]
             self._loaded.set()
         elif word in _KEPT_WORDS:
             self._last_words[child] = word
@@ -173,15 +190,35 @@ class Supervisor:
                 if future is not awaitable:
                     future.cancel()
 
+    def _lose(self, child: Child) -> None:
+        self._has_lost_one = True
+        if self._plan.burst:
+            if not self._orphans.pending:
+                logger.info("the burst goes on until what it held has come back, when its lease has run out")
+            self._orphans.add(child.pid)
+            self._hold(True)
+
+    def _hold(self, held: bool) -> None:
+        for child in self._children:
+            child.hold(held)
+
+    async def _watch_orphans(self) -> None:
+        try:
+            await self._orphans.watch(lambda: self._hold(False))
+        except Exception:  # whatever it is: without looking, the burst would wait for ever
+            logger.exception("what a dead process held cannot be looked at")
+            self._status = FAILED
+            self._stop()
+
     async def _tell_of_orphans(self) -> None:
-        if not self._has_lost_one or self._level:
+        if not self._orphans.pending or self._level:
             return
         with contextlib.suppress(QueueError, asyncio.TimeoutError):
             left = await asyncio.wait_for(self._remaining(), _PATIENCE)
             if left:
                 logger.warning(
                     "%d tasks are not done yet: those of a process that has died start again on the next worker"
-                    " when their lease has run out",
+                    " when its lease has run out",
                     left,
                 )
 
@@ -193,6 +230,6 @@ class Supervisor:
         if self._brokers is None:
             if not self._loaded.is_set():
                 return None
-            self._brokers = [broker_for(url, name) for url, name in self._queues]
+            self._brokers = [broker_for(url, name) for url, name in self._orphans.queues]
         counts = [await broker.counts() for broker in self._brokers]
         return sum(one.queued + one.delayed + one.running for one in counts)

@@ -6,6 +6,8 @@ import argparse
 import os
 from typing import Any
 
+from nb_aiopool.contrib.nb_aio_task.limits import MOST_AT_A_TIME
+
 from .failure import UNUSABLE, Failure
 from .plan import Plan
 
@@ -25,7 +27,7 @@ queue, and running tasks finish. A second signal cancels them and hands them bac
 tasks start again on another worker when their lease has run out.
 
 exit status:
-  0  stopped by a signal, or --burst has done everything
+  0  stopped by a signal, or --burst has done everything; what is a dead letter in the end counts as done
   1  the server refuses the connection, something is not installed, or a process has died while it was stopping
   2  wrong arguments, or a module or task that cannot be loaded
 """
@@ -60,7 +62,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--burst",
         action="store_true",
-        help="end when nothing is queued or delayed, and show the progress meanwhile",
+        help="end when nothing is queued or delayed, and what its processes that died held is done as well; a"
+        " terminal shows the progress meanwhile",
     )
     parser.add_argument("--uvloop", action="store_true", help="run on uvloop, which has to be installed")
     parser.add_argument("--leash", type=int, metavar="FD", help=argparse.SUPPRESS)
@@ -82,6 +85,8 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _at_least_one(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
+    if not 1 <= number <= MOST_AT_A_TIME:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, at least 1 and at most {MOST_AT_A_TIME}, not {text!r}"
+        )
     return number
