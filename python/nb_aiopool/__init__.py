@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from nb_aiopool import _early_stop
 from nb_aiopool._interpreter import require_supported
 
-_early_stop.prepare()  # if this is the command, and not somebody's program
 require_supported()  # before anything imports the core
 
 from nb_aiopool._map import MapIterator as MapIterator  # noqa: E402 - for annotations

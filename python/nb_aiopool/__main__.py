@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from nb_aiopool.contrib.nb_aio_task.cli import main
+
+def main(prog: str = "nb-aiopool") -> int:
+    """Run the command that the program's arguments ask for; returns its exit status."""
+    if sys.argv[1:2] == ["worker"]:
+        # Its modules take some tenths of a second to load. Until it has handlers of its own there is nothing to lose,
+        # but without any a signal would kill it, and process 1 of a container would not notice it at all.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(0))
+    from nb_aiopool.contrib.nb_aio_task.cli import main as run  # noqa: PLC0415 -- only now
+
+    return run(prog=prog)
+
 
 if __name__ == "__main__":
     sys.exit(main(prog="python -m nb_aiopool"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import TYPE_CHECKING, List
 
 import pytest
@@ -101,14 +100,13 @@ def test_a_signal_stops_a_module_that_is_still_being_loaded(cli: Cli, tmp_path: 
     assert worker.lines == ["loading\n"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="the program's own arguments are known from 3.10 on")
 @pytest.mark.parametrize("processes", ["1", "2"])
 @BOTH
 def test_a_signal_stops_a_command_that_is_still_loading_itself(
     cli: Cli, tmp_path: Path, number: int, processes: str
 ) -> None:
-    # In place of the event loop, which the package imports first of all that takes time.
-    (tmp_path / "asyncio.py").write_text(
+    # In place of what the command imports first.
+    (tmp_path / "argparse.py").write_text(
         "import sys, time\nprint('loading', file=sys.stderr, flush=True)\ntime.sleep(60)\n", encoding="utf-8"
     )
     cli.env["PYTHONPATH"] = str(tmp_path)
@@ -117,15 +115,6 @@ def test_a_signal_stops_a_command_that_is_still_loading_itself(
     worker.send(number)
     assert worker.wait() == 0
     assert worker.lines == ["loading\n"]
-
-
-def test_signals_of_other_programs_are_their_own(cli: Cli) -> None:
-    for arguments in (["-m", "nb_aiopool", "queues"], ["-c", "pass", "worker"]):
-        said = "import sys, signal; sys.orig_argv = %r; sys.argv = ['-m', *sys.orig_argv[3:]]; import nb_aiopool;"
-        done = cli.run_python(
-            (said % ["python", *arguments]) + "print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
-        )
-        assert done.stdout == "True\n", done.stderr
 
 
 def test_under_load_nothing_is_lost_and_nothing_runs_twice(cli: Cli) -> None:
