@@ -92,7 +92,12 @@ PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
     const Exclusive exclusive(as_object(job_of(self)->pool()));
     PyObject* message = Py_None;
     if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
+    const Ref pool = Ref::share(as_object(job_of(self)->pool()));
+    auto* line_of = reinterpret_cast<PoolObject*>(pool.get());
+    // Whoever cancels all tasks of a loop cancels the guard in the same turn, and nobody is to come in before that.
+    const bool waited = line_of != nullptr && std::exchange(line_of->line_waits, true);
     const int answer = cancel_job(job_of(self), message);
+    if (line_of != nullptr) line_of->line_waits = waited;
     return answer < 0 ? nullptr : PyBool_FromLong(answer);
 }
 
