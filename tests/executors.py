@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import textwrap
 from typing import Any
 
@@ -55,6 +56,14 @@ async def current_loop() -> Any:
 class AsyncCallable:
     async def __call__(self, x: int = 1) -> int:
         return x + 1
+
+
+def said_to_be_async(function: Any) -> Any:
+    """Mark a function that is not async, as compilers do."""
+    if hasattr(inspect, "markcoroutinefunction"):  # 3.12
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return function
 
 
 def program(body: str) -> str:

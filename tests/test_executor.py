@@ -14,8 +14,9 @@ from unittest import mock
 
 import pytest
 
-from executors import AsyncCallable, divmod_of, doze, power
+from executors import AsyncCallable, divmod_of, doze, power, said_to_be_async
 from nb_aiopool import AsyncPoolExecutor, PoolFull
+from support import is_closed
 from threads import FOREVER, ThreadGate, join, started, until
 
 New = Callable[..., AsyncPoolExecutor]
@@ -73,10 +74,26 @@ def test_what_is_no_async_function_is_refused(new: New, wrong: Any) -> None:
 
 
 def test_a_coroutine_instead_of_its_function_is_refused(new: New) -> None:
-    coro: Any = power(1, 2)
-    with pytest.raises(TypeError, match="an async function is required, got <coroutine"):
-        new().submit(coro)
-    coro.close()
+    executor = new()
+    for call in (executor.submit, lambda coro: executor.map(coro, [1])):
+        coro: Any = power(1, 2)
+        with pytest.raises(TypeError, match="got the coroutine <.*pass the function and its arguments"):
+            call(coro)
+        assert is_closed(coro)  # else it would say that it was never awaited
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), PoolFull("of another pool")], ids=repr)
+def test_what_the_call_itself_raises_stays_what_it_is(new: New, error: Exception) -> None:
+    executor = new()
+
+    @said_to_be_async
+    def call() -> Any:
+        executor.shutdown(wait=False)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        executor.submit(call)
+    assert caught.value is error
 
 
 @pytest.mark.parametrize(
@@ -205,11 +222,20 @@ def test_map_raises_an_exception_in_its_place(new: New) -> None:
 
 
 def test_map_takes_a_timeout_and_cancels_what_is_left(new: New) -> None:
-    executor, results = new(4), []
+    executor, gate = new(4), ThreadGate()
+
+    async def job(i: int) -> int:
+        if i < 2:
+            return i
+        await gate.hold()
+        return await doze(3600)
+
+    results = executor.map(job, range(4), timeout=2)
+    until(lambda: "running=2/4" in repr(executor))  # the first two are there, whenever they are asked for
+    assert [next(results), next(results)] == [0, 1]
     with pytest.raises(concurrent.futures.TimeoutError):
-        results.extend(executor.map(doze, [0, 0, 1, 3600], timeout=0.2))
-    assert results == [0, 0]
-    executor.shutdown()  # it need not wait for the last
+        next(results)
+    executor.shutdown()  # it need not wait for the others, which are cancelled
 
 
 def test_map_submits_before_anybody_iterates(new: New) -> None:

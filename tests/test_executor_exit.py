@@ -211,8 +211,8 @@ def test_an_interrupt_from_the_keyboard_ends_the_wait_and_not_the_executor(
             await asyncio.sleep(0.001)
     executor = AsyncPoolExecutor(1, max_queue_size=1)
     futures = [executor.submit(hold) for _ in range(2)]
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         calls = {"submit": lambda: executor.submit(hold), "result": futures[0].result, "shutdown": executor.shutdown}
         calls[sys.argv[2]]()
     except KeyboardInterrupt:

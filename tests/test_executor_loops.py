@@ -10,12 +10,12 @@ import itertools
 import sys
 import threading
 import types
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import pytest
 
 from executors import current_loop, doze, power
-from nb_aiopool import AsyncPoolExecutor
+from nb_aiopool import AsyncPoolExecutor, PoolError, _executor_work, _thread_waits
 from threads import FOREVER, ThreadGate, await_in, in_loop, join, running, started, until
 
 New = Callable[..., AsyncPoolExecutor]
@@ -106,6 +106,48 @@ def test_a_given_loop_that_stops_for_good_releases_everybody(loop_factory: Calla
     join(threads)
     executor.shutdown()
     assert sorted(outcomes) == ["PoolError"] * 3
+    loop.close()
+
+
+def paused_with_work(loop: Any, job: Callable[[], Any]) -> Any:
+    """An executor on a loop that has run and runs no more for now, and the future of its job."""
+
+    async def main() -> Any:
+        executor = AsyncPoolExecutor(2, loop)
+        return executor, executor.submit(job)
+
+    return loop.run_until_complete(main())
+
+
+def test_shutdown_waits_for_a_given_loop_that_pauses(
+    loop_factory: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: List[Any] = []
+    is_dead = _thread_waits.is_dead
+    monkeypatch.setattr(_thread_waits, "is_dead", lambda pool: looks.append(1) or is_dead(pool))
+    monkeypatch.setattr(_executor_work, "_PATIENCE", 0.001)
+    loop, gate = loop_factory(), ThreadGate()
+    executor, future = paused_with_work(loop, functools.partial(gate.hold, 7))
+    threads = started(executor.shutdown)
+    until(lambda: len(looks) > 2)  # it has looked for its loop, and found that it only pauses
+    gate.open()
+    while not future.done():
+        loop.run_until_complete(asyncio.sleep(0.001))
+    loop.run_until_complete(asyncio.sleep(0.001))
+    join(threads)
+    assert future.result() == 7
+    loop.close()
+
+
+def test_shutdown_in_the_thread_that_alone_could_run_the_loop_is_no_hang(
+    loop_factory: Callable[[], Any],
+) -> None:
+    loop = loop_factory()
+    executor, future = paused_with_work(loop, functools.partial(doze, 3600))
+    executor.shutdown()
+    with pytest.raises(PoolError, match="loop ended"):
+        future.result()
+    loop.run_until_complete(asyncio.sleep(0))  # what is left of the executor
     loop.close()
 
 

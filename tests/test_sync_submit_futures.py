@@ -10,7 +10,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from nb_aiopool import NbAioPool
+from nb_aiopool import NbAioPool, PoolStopped
 from support import accounting, is_closed, raises, turns, value
 from threads import FOREVER, ThreadGate, await_in, join, running, started, until
 
@@ -139,6 +139,64 @@ def test_a_given_future_gets_the_outcome_and_is_returned(loop: Any) -> None:
     assert begun.wait(FOREVER) and cancelled.cancel()
     await_in(loop, pool.join())
     assert pool.stats().cancelled == 1
+
+
+def test_a_given_future_that_is_cancelled_while_its_job_stands_in_line_withdraws_it(loop: Any) -> None:
+    pool, gate, coro = NbAioPool(1, 1), ThreadGate(), value(1)
+    held = [pool.sync_submit(gate.hold(), loop=loop) for _ in range(2)]
+    given: Any = concurrent.futures.Future()
+    got: List[Any] = []
+    threads = started(lambda: got.append(pool.sync_submit(coro, future=given)))
+    until(lambda: pool.waiting == 1)
+    assert given.cancel()
+    join(threads)  # the pool is as full as before
+    assert got == [given] and concurrent.futures.wait(got, FOREVER).done == {given}
+    gate.open()
+    assert [future.result(FOREVER) for future in held] == [None, None]
+    assert is_closed(coro) and accounting(pool)[:1] == (2,)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_given_future_that_is_cancelled_as_the_job_ends_is_told(loop: Any, fails: bool) -> None:
+    class Cancelled(concurrent.futures.Future):  # type: ignore[type-arg]
+        """It is so at the very last moment."""
+
+        def set_result(self, result: Any) -> None:
+            self.cancel()
+            super().set_result(result)
+
+        def set_exception(self, exception: Any) -> None:
+            self.cancel()
+            super().set_exception(exception)
+
+    given = Cancelled()
+    NbAioPool(1, 1).sync_submit(raises(LookupError()) if fails else value(1), future=given, loop=loop)
+    assert concurrent.futures.wait([given], FOREVER).done == {given} and given.cancelled()
+
+
+def test_a_given_future_that_is_said_to_run_gets_the_cancellation_of_the_job(loop: Any) -> None:
+    given: Any = concurrent.futures.Future()
+    given.set_running_or_notify_cancel()
+    NbAioPool(1, 1).sync_submit(raises(asyncio.CancelledError()), future=given, loop=loop)
+    assert isinstance(given.exception(FOREVER), concurrent.futures.CancelledError)
+
+
+def test_a_given_future_stays_pending_if_nothing_was_submitted(loop: Any) -> None:
+    pool, gate, refused = NbAioPool(1, 1), ThreadGate(), []
+    held = [pool.sync_submit(gate.hold(), loop=loop) for _ in range(2)]
+    given: Any = concurrent.futures.Future()
+
+    def produce() -> None:
+        with pytest.raises(PoolStopped):
+            pool.sync_submit(value(1), future=given)
+        refused.append(1)
+
+    threads = started(produce)
+    until(lambda: pool.waiting == 1)
+    await_in(loop, pool.shutdown(cancel=True))
+    join(threads)
+    assert refused and not given.done() and all(future.cancelled() for future in held)
+    assert given.cancel()  # harms nobody
 
 
 def test_a_given_future_must_be_a_pending_one_of_concurrent_futures(loop: Any) -> None:

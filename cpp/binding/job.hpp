@@ -72,9 +72,8 @@ struct Job {
                                         : reinterpret_cast<State*>(home & ~ended_mark);
     }
     // NOLINTEND(performance-no-int-to-ptr)
-    /// Takes the reference to the pool.
+    /// Takes the reference to the pool. Requires: nobody else has the job, or the caller holds it: see hold_pool_of.
     [[nodiscard]] Ref leave_pool() noexcept {
-        const Exclusive exclusive(self());  // see hold_pool_of
         Ref left = Ref::own(as_object(pool()));
         home = reinterpret_cast<std::uintptr_t>(state()) | ended_mark;
         return left;

@@ -19,13 +19,6 @@ Ref detach(Job* job, Outcome outcome) noexcept {
     return Ref::own(job->self());
 }
 
-void unregister(Job* job) noexcept {
-    if (!job->registered) return;
-    job->registered = false;
-    if (!call(job->state()->unregister_task.get(), job->self()))
-        report(job->pool(), "could not unregister a job", job->self());
-}
-
 /// Future.cancel, under Job's own.
 Ref cancel_future(Job* job, PyObject* message) noexcept {
     PyObject* method = job->state()->future_cancel.get();
@@ -48,11 +41,49 @@ bool sink_is_open(Job* job) noexcept {
     return is_done == 0;
 }
 
+Ref call_sink(PyObject* sink, PyObject* method, PyObject* value) noexcept {
+    return value != nullptr ? call_method(sink, method, value) : call_method(sink, method);
+}
+
+/// Whether what was raised is for the caller of the loop: a signal's handler may have raised it, anywhere.
+bool is_interrupt() noexcept {
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0 || PyErr_ExceptionMatches(PyExc_SystemExit) != 0;
+}
+
+/// Makes a call until no interrupt strikes in it. Guarantees: false with what it has raised set; the first interrupt, if
+/// any, is raised later, or set. Requires: the call may be made again.
+template <class Call>
+bool finish(Call make) noexcept {
+    constexpr int enough = 1000;  // an object whose repr() raises one every time must not keep the loop for ever
+    Ref interrupt;
+    Ref done = make();
+    for (int tries = 1; !done && tries < enough && is_interrupt(); ++tries) {
+        Ref raised = take_raised();
+        if (!interrupt) interrupt = std::move(raised);
+        done = make();
+    }
+    if (!done || !interrupt) return static_cast<bool>(done);
+    raise(std::move(interrupt));
+    return defer_interrupt();
+}
+
+void unregister(Job* job) noexcept {
+    if (!job->registered) return;
+    job->registered = false;
+    if (!finish([job] { return call(job->state()->unregister_task.get(), job->self()); }))
+        report(job->pool(), "could not unregister a job", job->self());
+}
+
+/// Calls a method of a ThreadFuture: one that is left half-way would be waited for, for ever. Guarantees: as finish.
+bool settle_thread(PyObject* sink, PyObject* method, PyObject* value) noexcept {
+    return finish([=] { return call_sink(sink, method, value); });
+}
+
 /// `of_thread` is the method if the sink is a ThreadFuture.
 void tell_sink(Job* job, PyObject* method, PyObject* of_thread, PyObject* value) noexcept {
-    if (job->sink_kind == SinkKind::thread) method = of_thread;
-    Ref sink = Ref::share(job->seen().sink);
-    Ref told = value != nullptr ? call_method(sink.get(), method, value) : call_method(sink.get(), method);
+    const Ref sink = Ref::share(job->seen().sink);
+    const bool told = job->sink_kind == SinkKind::thread ? settle_thread(sink.get(), of_thread, value)
+                                                         : static_cast<bool>(call_sink(sink.get(), method, value));
     if (!told) report(job->pool(), "could not pass a job's outcome on to its future=", job->self());
 }
 
@@ -76,7 +107,7 @@ void tell_sink_of_loops_end(Job* job) noexcept {
     if (!sink || job->sink_kind == SinkKind::batch) return;
     if (job->sink_kind == SinkKind::thread) {
         Ref error = call(job->state()->new_loop_ended_error.get());
-        if (!error || !call_method(sink.get(), job->state()->thread_failed.get(), error.get())) PyErr_Clear();
+        if (!error || !settle_thread(sink.get(), job->state()->thread_failed.get(), error.get())) PyErr_Clear();
     } else if (!call_method(sink.get(), job->state()->cancel.get())) {
         PyErr_Clear();
     }

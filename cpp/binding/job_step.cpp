@@ -189,11 +189,7 @@ bool wait_for(Job* job, PyObject* future, PyObject* blocking) noexcept {
 /// Does what the coroutine asked for by yielding.
 void obey(Job* job, PyObject* yielded) noexcept {
     State* state = job->state();
-    if (yielded == job->self()) {
-        // Else the next one who awaits it would be told that it is no future.
-        if (PyObject_SetAttr(yielded, state->future_blocking.get(), Py_False) < 0) PyErr_Clear();
-        return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
-    }
+    if (yielded == job->self()) return throw_later(job, complaint("Job cannot await on itself: %R (%R)", job, yielded));
     if (yielded == Py_None) return want_step(job);
     Ref blocking = Ref::own(PyObject_GetAttr(yielded, state->future_blocking.get()));
     if (PyType_Check(yielded)) blocking.reset();  // the class of a future has the attribute, but is none

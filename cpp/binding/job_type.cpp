@@ -94,7 +94,12 @@ PyObject* job_cancel(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
     const JobExclusive exclusive(self);
     PyObject* message = Py_None;
     if (!parse_one("cancel", "msg", args, count, names, message)) return nullptr;
+    const Ref pool = Ref::share(as_object(job_of(self)->pool()));
+    auto* line_of = reinterpret_cast<PoolObject*>(pool.get());
+    // Whoever cancels all tasks of a loop cancels the guard in the same turn, and nobody is to come in before that.
+    const bool waited = line_of != nullptr && std::exchange(line_of->line_waits, true);
     const int answer = cancel_job(job_of(self), message);
+    if (line_of != nullptr) line_of->line_waits = waited;
     return answer < 0 ? nullptr : PyBool_FromLong(answer);
 }
 
@@ -225,6 +230,12 @@ bool wants_a_pass(const Job* job) noexcept {
     return job->entry.place == Place::starting || job->entry.place == Place::ready || job->entry.place == Place::queued;
 }
 
+/// What a pass was made ahead for is about to be awaited. If it has awaited itself in that pass, which a Future remembers,
+/// its awaiter would be told so.
+void forget_self_await(PyObject* self) noexcept {
+    if (PyObject_SetAttr(self, job_of(self)->state()->future_blocking.get(), Py_False) < 0) PyErr_Clear();
+}
+
 PyObject* job_iter(PyObject* self) noexcept {
     if (wants_a_pass(job_of(self))) {
         const Ref alive = Ref::share(self);
@@ -233,6 +244,7 @@ PyObject* job_iter(PyObject* self) noexcept {
             const Ref interrupt = take_raised();
             return call(job_of(self)->state()->await_after_raising.get(), self, interrupt.get()).release();
         }
+        if (has_begun(job_of(self)->entry)) forget_self_await(self);
     }
     Ref error = take_cancelled_error(self);
     if (!error) return Py_TYPE(self)->tp_base->tp_iter(self);

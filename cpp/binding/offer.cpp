@@ -5,15 +5,6 @@
 #include "binding/pool.hpp"
 
 namespace nbaio {
-namespace {
-
-/// Whether the caller is code that a job of the pool has set going, in a task of its own, say.
-bool works_for_pool(PoolObject* pool) noexcept {
-    const LineageRef lineage = current_lineage(pool->state);
-    return nearest_lineage(lineage.get(), pool, nullptr) != nullptr;
-}
-
-}  // namespace
 
 Kind kind_of(State* state, PyObject* object) noexcept {
     if (PyCoro_CheckExact(object)) return Kind::coroutine;
@@ -62,6 +53,11 @@ PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept {
         pool->admission.running(), pool->admission.max_running(), pool->admission.queued(),
         pool->admission.max_queued(), pool->admission.waiting());
     return refuse(pool, object);
+}
+
+bool works_for_pool(PoolObject* pool) noexcept {
+    const LineageRef lineage = current_lineage(pool->state);
+    return nearest_lineage(lineage.get(), pool, nullptr) != nullptr;
 }
 
 bool serves_closed_pool(PoolObject* pool) noexcept {

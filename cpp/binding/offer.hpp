@@ -19,6 +19,9 @@ PyObject* refuse(PoolObject* pool, PyObject* object) noexcept;
 /// The same with PoolFull.
 PyObject* refuse_full(PoolObject* pool, PyObject* object) noexcept;
 
+/// Whether the caller is code that a job of the pool has set going, in a task or thread of its own, say.
+bool works_for_pool(PoolObject* pool) noexcept;
+
 /// Whether the caller works for jobs of a pool that was closed: only they may submit to it. Guarantees: false with
 /// PoolStopped set.
 bool serves_closed_pool(PoolObject* pool) noexcept;

@@ -1,6 +1,7 @@
 // The native side of NbAioPool: the admission state machine, bound to an event loop.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 
 #include "binding/bell.hpp"
@@ -40,7 +41,8 @@ struct PoolObject {
     ContextSnapshot snapshot;  // of the context that jobs are submitted from
     void* spare_details;       // memory for the details of the next job
     Executing* executing;
-    unsigned long loop_thread;   // the thread of the last pass; 0: there was none
+    PyObject* loop_thread;  // of the last pass: a weak reference to its mark; null: there was none
+    std::uint64_t loop_thread_id;
     std::uint64_t begun_before;  // this and the next: see the breaker in lending.cpp
     unsigned still_pauses;
     Py_ssize_t breaker_at;
@@ -53,6 +55,8 @@ struct PoolObject {
     bool pump_side;      // see PumpCallback
     bool in_pass;
     bool cancelling_all;
+    bool line_waits;  // a job is being cancelled, perhaps with all others: the next pass lets in who gets its place
+    bool loop_ends;   // the guard was cancelled, as at the loop's end, and the pool has not come to rest since
     bool debug;
     bool closed;
 };
@@ -202,10 +206,10 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
 /// Whether there are jobs that the guard stands for. A pool that has another guard has moved to another loop, and its jobs
 /// there are none of this one's business.
 PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept;
-/// Takes what is queued out of the pool, as cancelled, and refuses the threads that wait to come in. Any thread may call it.
+/// Closes the pool, takes what is queued out of it, as cancelled, and refuses the threads that wait to come in. Any thread may call it.
 /// The loop ends the jobs, soon. Guarantees: a list of their ThreadFutures, which may be cancelled before that.
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept;
-/// Cancels those jobs.
+/// Cancels those jobs, and refuses who waits to come in. Until all have ended, no other thread comes in any more.
 PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;
 /// A function that does what pool_abandon does without holding the pool, and nothing once the pool is gone. The garbage
 /// collector calls weak references' callbacks before any finaliser: only there can coroutines that never began be closed

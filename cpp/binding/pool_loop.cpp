@@ -16,6 +16,7 @@ void unbind(PoolObject* pool) noexcept {
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     pool->running_loop.forget();
+    pool->loop_ends = false;
     pool->pump_scheduled = pool->pump_is_spare = false;
     pool->breaker_armed = false;  // its timer went with the loop
     pool->still_pauses = 0;
@@ -61,7 +62,7 @@ bool bind(PoolObject* pool, PyObject* loop) noexcept {
     if (pool->loop == loop) return true;                  // whoever answered get_debug() used the pool
     if (pool->loop != nullptr) return refuse_busy(pool);  // or another thread did
     pool->debug = is_debug == 1;
-    pool->loop_thread = 0;
+    const Ref thread = Ref::own(std::exchange(pool->loop_thread, nullptr));
     pool->loop_offset = loop_offset;
     pool->loop = new_ref(loop);
     pool->loop_keyword = keyword.release();

@@ -80,12 +80,25 @@ Pass make_pass(PoolObject* pool) noexcept {
     return Pass::done;
 }
 
+/// Keeps what tells whether the thread of the loop still lives: its system ident is given to the next thread at once.
+/// May run other code.
+void note_thread(PoolObject* pool) noexcept {
+    const std::uint64_t id = thread_id();
+    if (pool->loop_thread != nullptr && pool->loop_thread_id == id) return;
+    const Ref mark = mark_of_thread(pool->state->thread_mark.get());
+    Ref reference = mark ? Ref::own(PyWeakref_NewRef(mark.get(), nullptr)) : Ref();
+    if (!reference) return PyErr_Clear();  // no memory: the next pass tries again
+    const Ref old = Ref::own(std::exchange(pool->loop_thread, reference.release()));
+    pool->loop_thread_id = id;
+}
+
 /// One pass, with what belongs to it. Guarantees: false with an exception set that is for the loop's caller.
 bool pump(PoolObject* pool) noexcept {
-    pool->loop_thread = PyThread_get_thread_ident();
+    const Ref loop = Ref::share(pool->loop);
+    note_thread(pool);
+    if (pool->loop != loop.get()) return true;
     pool->pass_budget.renew();
     pool->in_pass = true;
-    const Ref loop = Ref::share(pool->loop);
     const Pass pass = make_pass(pool);
     forget_current_task(pool, loop.get());
     if (pass == Pass::moved) return true;
@@ -166,7 +179,7 @@ void wake_idle_waiters(PoolObject* pool) noexcept {
 bool guard_pool(PoolObject* pool) noexcept {
     if (pool->guard != nullptr) return true;
     const Ref loop = Ref::share(pool->loop);
-    Ref guard = call(pool->state->make_guard.get(), as_object(pool), loop.get(), pool->debug ? Py_True : Py_False);
+    Ref guard = call(pool->state->make_guard.get(), as_object(pool), loop.get());
     if (!guard) return false;
     // While Python code ran, another thread may have taken the idle pool to its own loop.
     if (pool->loop == loop.get() && pool->guard == nullptr) pool->guard = guard.release();
@@ -225,7 +238,7 @@ void settle_flow(PoolObject* pool) noexcept {
         if (!schedule_pump(pool)) report_unless_closed(pool, "could not schedule the pool's next pass");
         return;
     }
-    while (Entry* entry = pool->admission.admit_next()) welcome(pool, *entry);
+    while (Entry* entry = pool->line_waits ? nullptr : pool->admission.admit_next()) welcome(pool, *entry);
     if (pool->admission.has_work() && !schedule_pump(pool)) {
         report_unless_closed(pool, "could not schedule the pool's next pass");
     }
@@ -330,7 +343,9 @@ PyObject* pool_when_idle(PyObject* self, PyObject*) noexcept {
 
 PyObject* pool_renew_guard(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
-    Ref guard = Ref::own(std::exchange(reinterpret_cast<PoolObject*>(self)->guard, nullptr));
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    pool->loop_ends = false;
+    Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
     return new_none();
 }
 

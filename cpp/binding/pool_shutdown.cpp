@@ -90,7 +90,10 @@ PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept {
 
 PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept {
     const Exclusive exclusive(self);
-    return is_busy_for(reinterpret_cast<PoolObject*>(self), guard) ? pool_cancel_all(self, nullptr) : new_none();
+    auto* pool = reinterpret_cast<PoolObject*>(self);
+    if (!is_busy_for(pool, guard)) return new_none();
+    pool->loop_ends = true;
+    return pool_cancel_all(self, nullptr);
 }
 
 PyObject* pool_close(PyObject* self, PyObject*) noexcept {
@@ -104,6 +107,7 @@ PyObject* pool_close(PyObject* self, PyObject*) noexcept {
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept {
     const Exclusive exclusive(self);
     auto* pool = reinterpret_cast<PoolObject*>(self);
+    pool->closed = true;
     // Producers first, so that none is admitted into a place that is freed here. Only threads can be told by any thread.
     const Ref line = objects_at(pool, {Place::line});
     if (!line) return nullptr;

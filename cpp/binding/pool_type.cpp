@@ -52,6 +52,7 @@ int pool_traverse(PyObject* self, visitproc visit, void* arg) noexcept {
     Py_VISIT(pool->guard);
     Py_VISIT(pool->idle_waiters);
     Py_VISIT(pool->spare_turn);
+    Py_VISIT(pool->loop_thread);
     if (const int stop = pool->spare_lineage.traverse(visit, arg)) return stop;
     if (const int stop = pool->snapshot.traverse(visit, arg)) return stop;
     // The jobs in it, which it owns; but not the turns, which their callers own.
@@ -88,6 +89,7 @@ int pool_clear(PyObject* self) noexcept {
     Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
     Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
     Ref turn = Ref::own(std::exchange(pool->spare_turn, nullptr));
+    Ref thread = Ref::own(std::exchange(pool->loop_thread, nullptr));
     return 0;
 }
 
@@ -214,7 +216,13 @@ PyObject* get_loop(PyObject* self, void*) noexcept {
 
 PyObject* get_loop_thread(PyObject* self, void*) noexcept {
     const Exclusive exclusive(self);
-    return PyLong_FromUnsignedLong(pool_of(self)->loop_thread);
+    PyObject* thread = pool_of(self)->loop_thread;
+    return new_ref(thread != nullptr ? thread : Py_None);
+}
+
+PyObject* get_is_loop_thread(PyObject* self, void*) noexcept {
+    const Exclusive exclusive(self);
+    return PyBool_FromLong(pool_of(self)->loop_thread != nullptr && pool_of(self)->loop_thread_id == thread_id());
 }
 
 PyObject* get_guard(PyObject* self, void*) noexcept {
@@ -357,7 +365,9 @@ PyGetSetDef pool_members[] = {
     {"waiting", get_waiting, nullptr, waiting_doc, nullptr},
     {"closed", get_closed, nullptr, closed_doc, nullptr},
     {"_native_loop", get_loop, nullptr, "The event loop of the last use, if any.", nullptr},
-    {"_native_loop_thread", get_loop_thread, nullptr, "The thread that the loop ran in last; 0: not known.", nullptr},
+    {"_native_loop_thread", get_loop_thread, nullptr,
+     "A weak reference to what dies with the thread that the loop ran in last.", nullptr},
+    {"_native_is_loop_thread", get_is_loop_thread, nullptr, "Whether the caller is that thread.", nullptr},
     {"_native_guard", get_guard, nullptr, "What stands for the pool in asyncio.all_tasks, if it was used.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

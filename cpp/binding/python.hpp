@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 
@@ -277,6 +278,27 @@ inline bool parse_one(const char* function, const char* name, PyObject* const* a
 }
 
 // -- Threads ------------------------------------------------------------------------------------------------------
+
+/// What tells this thread from all others that ever were.
+inline std::uint64_t thread_id() noexcept {
+#if PY_VERSION_HEX >= 0x03090000
+    return PyThreadState_GetID(PyThreadState_Get());
+#else
+    return PyThreadState_Get()->id;
+#endif
+}
+
+/// An object that lives for as long as this thread does, of which it is the one owner. Null with an exception set if there
+/// is no memory.
+inline Ref mark_of_thread(PyObject* name) noexcept {
+    PyObject* facts = PyThreadState_GetDict();
+    if (facts == nullptr) return Ref::own(PyErr_NoMemory());
+    Ref mark = Ref::share(PyDict_GetItemWithError(facts, name));
+    if (mark || PyErr_Occurred() != nullptr) return mark;
+    mark = Ref::own(PySet_New(nullptr));  // the smallest thing that can be referred to weakly
+    if (mark && PyDict_SetItem(facts, name, mark.get()) < 0) mark.reset();
+    return mark;
+}
 
 /// Where there is no GIL: does for one object what the GIL does for all, for the length of a block. Other threads wait,
 /// until this one has to wait itself. Null: nothing.

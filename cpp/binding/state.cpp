@@ -42,8 +42,8 @@ bool load_names(State& s) noexcept {
            intern_into(s.loop, "loop") && intern_into(s.private_loop, "_loop") && intern_into(s.finished, "FINISHED") &&
            intern_into(s.popleft, "popleft") && intern_into(s.ready, "_ready") &&
            intern_into(s.thread_cancelled, "_job_cancelled") && intern_into(s.thread_failed, "_job_failed") &&
-           intern_into(s.thread_succeeded, "_job_succeeded") && intern_into(s.result, "result") &&
-           intern_into(s.remove_done_callback, "remove_done_callback") &&
+           intern_into(s.thread_mark, "nb_aiopool.mark") && intern_into(s.thread_succeeded, "_job_succeeded") &&
+           intern_into(s.result, "result") && intern_into(s.remove_done_callback, "remove_done_callback") &&
            intern_into(s.running_loop_note, "__asyncio_running_event_loop__") && intern_into(s.send, "send") &&
            intern_into(s.set_exception, "set_exception") && intern_into(s.set_result, "set_result") &&
            intern_into(s.task_factory, "_task_factory") && intern_into(s.throw_name, "throw");
@@ -100,6 +100,7 @@ bool load_package(State& s) noexcept {
            import_into(s.job_stack, "nb_aiopool._inspection", "get_stack") &&
            import_into(s.print_job_stack, "nb_aiopool._inspection", "print_stack") &&
            import_into(s.new_loop_ended_error, "nb_aiopool.errors", "new_loop_ended_error") &&
+           import_into(s.new_loop_ends_error, "nb_aiopool.errors", "new_loop_ends_error") &&
            import_into(s.new_batch_waiter, "nb_aiopool._batch_waiter", "BatchWaiter") &&
            import_into(s.leads_to, "nb_aiopool._nesting", "leads_to");
 }

@@ -81,6 +81,7 @@ struct State {
     Ref leads_to;
     Ref new_batch_waiter;
     Ref new_loop_ended_error;
+    Ref new_loop_ends_error;
 
     // The context variable that holds the Lineage.
     Ref lineage_variable;
@@ -90,7 +91,8 @@ struct State {
     Ref add_done_callback, append, call_exception_handler, call_later, call_soon, call_soon_threadsafe, cancel,
         cancelled, children, close, create_future, done, exception, future_blocking, finished, get_debug, get_loop,
         is_closed, log_traceback, loop, popleft, private_loop, ready, remove_done_callback, result, running_loop_note,
-        send, set_exception, set_result, task_factory, thread_cancelled, thread_failed, thread_succeeded, throw_name;
+        send, set_exception, set_result, task_factory, thread_cancelled, thread_failed, thread_mark, thread_succeeded,
+        throw_name;
     Ref context_keyword;
     Ref message_keyword;
     Ref empty_tuple;

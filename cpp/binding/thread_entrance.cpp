@@ -41,17 +41,24 @@ Ref loop_for_thread(PoolObject* pool, PyObject* given) noexcept {
     return is_closed == 0 ? std::move(loop) : Ref();
 }
 
+/// Guarantees: false with an exception set.
+bool is_open(PoolObject* pool) noexcept {
+    if (pool->closed) return serves_closed_pool(pool);
+    if (!pool->loop_ends || on_own_loop(pool) || works_for_pool(pool)) return true;
+    // Whoever ends the loop waits for the pool to come to rest.
+    const Ref error = call(pool->state->new_loop_ends_error.get());
+    if (error) PyErr_SetObject(as_object(Py_TYPE(error.get())), error.get());
+    return false;
+}
+
 /// What holds for every offer. Guarantees: false with an exception set.
 bool may_enter_from_thread(PoolObject* pool, PyObject* given_loop) noexcept {
     const Ref loop = loop_for_thread(pool, given_loop);
-    if (!loop || !use_loop(pool, loop.get())) return false;
-    return !pool->closed || serves_closed_pool(pool);
+    return loop && use_loop(pool, loop.get()) && is_open(pool);
 }
 
 /// Whether what held for the offer holds still. Guarantees: false with an exception set.
-bool may_still_enter(PoolObject* pool, PyObject* loop) noexcept {
-    return is_still_bound(pool, loop) && (!pool->closed || serves_closed_pool(pool));
-}
+bool may_still_enter(PoolObject* pool, PyObject* loop) noexcept { return is_still_bound(pool, loop) && is_open(pool); }
 
 /// Makes sure of a pass for a job that was accepted just now. Guarantees: null with the loop's exception set, and the job
 /// is taken back, if it cannot be told.

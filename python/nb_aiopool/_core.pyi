@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 from contextvars import Context
 from types import FrameType
 from typing import (
@@ -177,7 +178,9 @@ class Pool:
     @property
     def _native_loop(self) -> Optional[asyncio.AbstractEventLoop]: ...
     @property
-    def _native_loop_thread(self) -> int: ...
+    def _native_loop_thread(self) -> Optional[weakref.ref[Any]]: ...
+    @property
+    def _native_is_loop_thread(self) -> bool: ...
     @property
     def _native_guard(self) -> Optional[Guard]: ...
     def submit_nowait(self, coro: Awaitable[_T]) -> asyncio.Future[_T]:

@@ -63,12 +63,19 @@ class Work:
         self._ended.set()
 
     def wait(self) -> None:
-        """Wait until all has ended. Requires: close() was called."""
+        """Wait until all has ended, or never will. Requires: close() was called."""
         while not self._ended.wait(_PATIENCE):
-            if self.home.is_dead():
+            if self._waits_in_vain():
                 self.pool._native_abandon()
                 self._has_ended()
         self.home.join()
+
+    def _waits_in_vain(self) -> bool:
+        if _thread_waits.is_dead(self.pool):
+            return True
+        # It only pauses. But its own thread cannot run it while it waits here, and may not when the interpreter exits.
+        is_own = self.pool._native_is_loop_thread
+        return (_is_exiting or is_own) and not self.home.loop.is_running()
 
     def lose(self) -> None:
         """Give up in a child process: the thread that would do the work is the parent's."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import functools
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Type
+
+from nb_aiopool._loop_end import is_closing, when_closed
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,15 +44,15 @@ _pools: Dict[int, weakref.ref[Pool]] = {}
 class Guard(_Future):
     """A future that is done when the pool is idle, and whose cancellation is that of all the pool's jobs."""
 
-    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop, jobs_are_tasks: bool) -> None:
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._pool = weakref.ref(pool)
         self._name: Optional[str] = None
-        self._jobs_are_tasks = jobs_are_tasks
         self._coro = _jobs_of_a_pool()
         self._sweep: Optional[Sweep] = None
         self._submitted = 0  # when it was cancelled
         self._asked: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._loop_end = when_closed(loop, functools.partial(_loop_was_closed, weakref.ref(self)))
 
     def done(self) -> bool:
         pool = self._pool()
@@ -62,8 +65,8 @@ class Guard(_Future):
         self._sweep, self._asked = _sweep_of(self.get_loop()), weakref.WeakSet()
         self._submitted = _native()._native_counts(pool)[0]
         self._settle_when_idle()
-        if not self._jobs_are_tasks:  # else whoever cancels all tasks cancels each of them
-            _native()._native_cancel_guarded(pool, self)
+        # In debug mode each job is a task, too, which is cancelled by itself: at once, so that it is one cancellation.
+        _native()._native_cancel_guarded(pool, self)
         return True
 
     def was_cancelled_with(self, task: Any) -> bool:
@@ -102,6 +105,12 @@ class Guard(_Future):
         if not super().done():
             self.set_result(None)
 
+    def end_with_loop(self) -> None:
+        """End the jobs that a loop has left which was closed without cancelling them."""
+        pool = self._pool()
+        if pool is not None and is_closing(self.get_loop()) and _native()._native_is_busy(pool, self):
+            _native()._native_abandon(pool)
+
     # What tools that list tasks ask for.
 
     def get_coro(self) -> Any:
@@ -137,6 +146,12 @@ class Guard(_Future):
 
     def print_stack(self, *, limit: int | None = None, file: Any = None) -> None:  # noqa: ARG002  # pyright: ignore[reportUnusedParameter]
         print(f"<{self.get_name()}: no stack>", file=file)
+
+
+def _loop_was_closed(reference: weakref.ref[Guard], _: Any) -> None:
+    guard = reference()
+    if guard is not None:
+        guard.end_with_loop()
 
 
 def _jobs_of_a_pool() -> Iterator[None]:
@@ -196,11 +211,11 @@ def all_were_cancelled(pool: Pool) -> bool:
     return guard is not None and guard.was_cancelled_with(asyncio.current_task())
 
 
-def watch(pool: Pool, loop: asyncio.AbstractEventLoop, debug: bool) -> Guard:
+def watch(pool: Pool, loop: asyncio.AbstractEventLoop) -> Guard:
     """Return the guard of a pool in a loop. In debug mode each job is registered by itself, too."""
     if id(pool) not in _pools:
         _end_with(pool)
-    guard = Guard(pool, loop, debug)
+    guard = Guard(pool, loop)
     asyncio.tasks._register_task(guard)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return guard
 

@@ -70,12 +70,6 @@ class LoopThread:
         if self._thread is not None:
             self._thread.join()
 
-    def is_dead(self) -> bool:
-        """Return whether nobody runs the loop any more."""
-        if self._thread is not None:
-            return not self._thread.is_alive()
-        return not self.loop.is_running()
-
     def forget_thread(self) -> None:
         """Give up the thread, which does not exist in this process."""
         if self._thread is not None:

@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from concurrent.futures._base import CANCELLED, FINISHED
+from concurrent.futures._base import CANCELLED, FINISHED, LOGGER
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from nb_aiopool import _core, _thread_waits
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     _Future = concurrent.futures.Future  # 3.8 has no subscript for it
 
-__all__ = ["ThreadFuture", "check_given", "pass_on"]
+__all__ = ["ThreadFuture", "check_given"]
 
 _MADE_LATER = {"_condition", "_waiters", "_done_callbacks"}
 _KNOWN = {"_state", "_result", "_exception", *_MADE_LATER}
@@ -37,6 +37,7 @@ class ThreadFuture(_core.ThreadOutcome, _Future):
     """The result of a job that was submitted from a thread. `cancel()` cancels the job, also one that runs."""
 
     _unseen: Optional[Unseen] = None
+    _given: Optional[_Future] = None  # a future of the caller's own, which gets the same outcome
     settles: Optional[concurrent.futures.Future[Any]] = None  # what the thread that waits here will settle
 
     def __getattr__(self, name: str) -> Any:
@@ -48,34 +49,64 @@ class ThreadFuture(_core.ThreadOutcome, _Future):
 
     # -- What the job tells, in the loop's thread --------------------------------------------------------------------
 
+    # These may be interrupted anywhere, and are called again until they have not been (settle_thread in job_end.cpp).
+
     def _job_succeeded(self, result: Any) -> None:
         """Settle it where the native code must not: somebody has looked, and may wait, or want to be called."""
         self._job = None
         self._settle(self.set_result, result)
 
     def _job_failed(self, error: BaseException) -> None:
-        job, self._job = self._job, None
+        job = self._job
         if job is not None:
-            self._unseen = Unseen(error, job)
+            unseen = self._unseen = self._unseen or Unseen(job)
+            unseen.error = error
+            self._job = (
+                None  # only now, and nobody can have seen the error yet: there is one report of it at most
+            )
         self._settle(self.set_exception, error)
 
     def _job_cancelled(self) -> None:
         self._job = None
-        if super().cancel():
-            self._notify_cancelled()
-        self._ring()
+        super().cancel()
+        self._invoke_callbacks()
 
     def _settle(self, settle: Callable[[Any], None], outcome: Any) -> None:
         try:
             settle(outcome)
-        except concurrent.futures.InvalidStateError:  # it was cancelled before
-            self._unseen = None
-        self._ring()
+        except (
+            concurrent.futures.InvalidStateError
+        ):  # it was cancelled before; or settled, and then an interrupt came
+            if self.cancelled():
+                self._unseen = None
+        self._invoke_callbacks()
 
-    def _notify_cancelled(self) -> None:
-        with self._condition:  # both sides may cancel at once
-            if self._state == CANCELLED:
-                self.set_running_or_notify_cancel()
+    def _invoke_callbacks(self) -> None:
+        """Tell everybody that it is settled, each once, however often it is called. `set_result()` calls it, too."""
+        _notify_cancelled(self)
+        self._ring()
+        if self._given is not None:
+            _pass_on(self, self._given)
+        while True:
+            with self._condition:
+                callback = self._done_callbacks.pop(0) if self._done_callbacks else None
+            if callback is None:
+                return
+            try:
+                callback(self)
+            except Exception:  # noqa: BLE001 -- as concurrent.futures does
+                LOGGER.exception("exception calling callback for %r", self)
+
+    # -- A future that the caller brings -------------------------------------------------------------------------------
+
+    def serve(self, given: _Future) -> None:
+        """Have another future get the outcome. Requires: there is no job yet."""
+        self._look()
+        self._given = given
+
+    def obey(self, given: _Future) -> None:
+        """Have the cancellation of that future be the job's."""
+        given.add_done_callback(lambda _: self.cancel() if given.cancelled() else None)
 
     # -- What threads ask --------------------------------------------------------------------------------------------
 
@@ -84,8 +115,6 @@ class ThreadFuture(_core.ThreadOutcome, _Future):
         job = self._job
         if not super().cancel():
             return False
-        self._notify_cancelled()
-        self._ring()
         if job is not None:
             _thread_waits.tell_loop(job, job.cancel)
         return True
@@ -112,21 +141,26 @@ class ThreadFuture(_core.ThreadOutcome, _Future):
         return super().exception(0)
 
     def _see(self) -> None:
-        unseen, self._unseen = self._unseen, None
+        unseen = self._unseen
         if unseen is not None:
-            unseen.seen()
+            unseen.seen()  # first: it may be interrupted, too
+            self._unseen = None
 
     def _await_end(self, timeout: Optional[float]) -> None:
         job = self._job
-        if job is not None and (timeout is None or timeout > 0):
-            _refuse_to_hang(job)
-            _thread_waits.announce(job, self)
+        if job is not None:
+            _thread_waits.end_if_dead(job)
+            if timeout is None or timeout > 0:
+                _refuse_to_hang(job)
+                _thread_waits.announce(job, self)
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._wait(_PATIENCE if deadline is None else min(deadline - time.monotonic(), _PATIENCE)):
-            if deadline is not None and not time.monotonic() < deadline:  # NaN is never, as in CPython
-                raise concurrent.futures.TimeoutError
             if job is not None:
                 _thread_waits.end_if_dead(job)
+            if (
+                deadline is not None and not time.monotonic() < deadline and not self._ended
+            ):  # NaN: never, as in CPython
+                raise concurrent.futures.TimeoutError
 
 
 def _refuse_to_hang(job: Job[Any]) -> None:
@@ -162,23 +196,25 @@ def check_given(pool: Pool, coro: Any, future: Any) -> None:
     raise error
 
 
-def pass_on(outcome: ThreadFuture, given: _Future) -> _Future:
-    """Give the outcome of a job to another future, and the cancellation of that to the job. Return that future."""
-
-    def settle(_: Any) -> None:
+def _pass_on(outcome: ThreadFuture, given: _Future) -> None:
+    """Give the outcome of a job to another future. May be called again, and from two threads at once."""
+    try:
         if outcome.cancelled():
-            if given.cancel():
-                given.set_running_or_notify_cancel()
-            return
-        error = outcome.exception()
-        try:
+            if not given.cancel():
+                given.set_exception(concurrent.futures.CancelledError())  # it is said to run
+        else:
+            error = outcome.exception()
             given.set_result(outcome.result()) if error is None else given.set_exception(error)
-        except concurrent.futures.InvalidStateError:  # it was cancelled
-            return
+    except concurrent.futures.InvalidStateError:  # it is done already
+        pass
+    _notify_cancelled(given)
 
-    given.add_done_callback(lambda _: outcome.cancel() if given.cancelled() else None)
-    outcome.add_done_callback(settle)
-    return given
+
+def _notify_cancelled(future: _Future) -> None:
+    """Tell those who wait for a future that it was cancelled: who cancels leaves that to whoever works for it."""
+    with future._condition:  # both sides may cancel at once
+        if future._state == CANCELLED:
+            future.set_running_or_notify_cancel()
 
 
 def _make_all_at_once(self: ThreadFuture) -> None:

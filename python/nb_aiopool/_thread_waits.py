@@ -6,6 +6,7 @@ import sys
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Set
 
+from nb_aiopool import _core
 from nb_aiopool._looks import attribute_of, contents_of_cells, is_future, is_kind_of, items_of
 from nb_aiopool.errors import PoolError, PoolStopped
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from nb_aiopool._core import Arrival, Job, Lineage, Pool
     from nb_aiopool._thread_future import ThreadFuture
 
-__all__ = ["announce", "end_if_dead", "lost_pools", "tell_loop", "wait_for_place"]
+__all__ = ["announce", "end_if_dead", "is_dead", "lost_pools", "tell_loop", "wait_for_place"]
 
 lost_pools: Set[Pool] = set()  # those whose threads a fork has not brought along
 
@@ -28,13 +29,16 @@ def wait_for_place(pool: Pool, arrival: Arrival[Any], future: ThreadFuture) -> N
     try:
         announce(arrival._job, future)
         while not arrival._park(_PATIENCE):
-            if _is_dead(pool):
+            if future.cancelled():  # by another thread, that is, and its owner is to see that
+                return
+            if is_dead(pool):
                 raise PoolError(_LOOP_ENDED)
     except PoolStopped:
-        if _is_dead(pool):
+        if future.cancelled():
+            return
+        if is_dead(pool) or not _core.Pool.closed.__get__(pool):
             raise PoolError(_LOOP_ENDED) from None
-        if not future.cancelled():  # by another thread, that is, and its owner is to see that
-            raise
+        raise
     finally:
         arrival.close()
 
@@ -50,17 +54,19 @@ def tell_loop(job: Job[Any], callback: Callable[..., Any], *args: Any) -> None:
 def end_if_dead(job: Job[Any]) -> None:
     """If no loop will ever run a job, end whatever its pool holds."""
     pool = job._pool
-    if pool is not None and _is_dead(pool):
+    # In a child process the jobs are the parent's, and not to be ended here.
+    if pool is not None and pool not in lost_pools and is_dead(pool):
         pool._native_abandon()
 
 
-def _is_dead(pool: Pool) -> bool:
+def is_dead(pool: Pool) -> bool:
+    """Return whether the loop of a pool will never run again, as far as can be told."""
     loop = pool._native_loop
     if loop is None or loop.is_closed():
         return True
     # One that does not run may run again, but not if its thread is gone.
     thread = pool._native_loop_thread
-    return not loop.is_running() and thread != 0 and thread not in sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+    return thread is not None and thread() is None and not loop.is_running()
 
 
 # -- A job that waits for a thread that waits for the pool -----------------------------------------------------------

@@ -11,22 +11,23 @@ __all__ = ["Unseen"]
 
 
 class Unseen:
-    """Reports an exception through the loop's exception handler when it goes, unless it was seen."""
+    """Reports its `error` through the loop's exception handler when it goes, unless that was seen."""
 
-    def __init__(self, error: BaseException, job: Job[Any]) -> None:
-        self._error: Optional[BaseException] = error
+    error: Optional[BaseException] = None  # set last of all: what is interrupted before reports nothing
+
+    def __init__(self, job: Job[Any]) -> None:
         self._loop = job.get_loop()
         self._job = repr(job)
 
     def seen(self) -> None:
-        self._error = None
+        self.error = None
 
     def __del__(self) -> None:
-        if self._error is None:
+        error, self.error = self.error, None
+        if error is None:
             return
         message = f"exception of a job was never retrieved: {self._job}"
-        context = {"message": message, "exception": self._error}
-        self._error = None
+        context = {"message": message, "exception": error}
         try:
             # The loop's own thread calls it: handlers are not made for any other.
             self._loop.call_soon_threadsafe(self._loop.call_exception_handler, context)

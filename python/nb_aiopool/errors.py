@@ -40,6 +40,12 @@ def new_loop_ended_error() -> PoolError:
     )
 
 
+def new_loop_ends_error() -> PoolError:
+    return PoolError(
+        "all tasks of the event loop were cancelled, as at its end: no other thread can submit until the pool is idle"
+    )
+
+
 class PoolStopped(PoolError):
     """The pool was shut down and takes no new work.
 

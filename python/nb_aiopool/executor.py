@@ -78,15 +78,15 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
         work = self._work
         if work.closed_because is not None:
             raise PoolStopped(work.closed_because)
-        if not _is_async(func):
-            raise TypeError(
-                f"an async function is required, got {func!r} ({type(func).__name__}); a ThreadPoolExecutor runs others"
-            )
+        _check_function(func)
+        coro = func(*args, **kwargs)
         try:
-            return work.pool.sync_submit(func(*args, **kwargs), loop=work.home.loop)
-        except RuntimeError:
-            if work.closed_because is not None:  # meanwhile
-                raise PoolStopped(work.closed_because) from None
+            return work.pool.sync_submit(coro, loop=work.home.loop)
+        except RuntimeError as error:
+            # Meanwhile it was closed, and perhaps its loop, too. That the pool is full is another matter.
+            because = self._work.closed_because
+            if because is not None and (isinstance(error, PoolStopped) or work.home.loop.is_closed()):
+                raise PoolStopped(because) from None
             raise
 
     @overload  # type: ignore[override]
@@ -182,6 +182,21 @@ def _new_pool(size: int, max_queue_size: Optional[int]) -> NbAioPool:
 def _is_coroutine_function(func: Any) -> bool:
     module = inspect if sys.version_info >= (3, 14) else asyncio
     return bool(module.iscoroutinefunction(func))
+
+
+def _check_function(func: Any) -> None:
+    if _is_async(func):
+        return
+    if inspect.iscoroutine(func):
+        error = TypeError(
+            f"an async function is required, got the coroutine {func!r}: pass the function and its arguments, "
+            "executor.submit(f, 1)"
+        )
+        func.close()  # the caller has no more use for it, and would be told that it was never awaited
+        raise error
+    raise TypeError(
+        f"an async function is required, got {func!r} ({type(func).__name__}); a ThreadPoolExecutor runs others"
+    )
 
 
 def _is_async(func: Any) -> bool:

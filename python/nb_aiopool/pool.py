@@ -23,7 +23,7 @@ from nb_aiopool import _batch, _core, _ending, _own_submit
 from nb_aiopool._flags import as_flag
 from nb_aiopool._map import MapIterator
 from nb_aiopool._map_run import MapRun
-from nb_aiopool._thread_future import ThreadFuture, check_given, pass_on
+from nb_aiopool._thread_future import ThreadFuture, check_given
 from nb_aiopool._thread_waits import wait_for_place
 
 if TYPE_CHECKING:
@@ -322,13 +322,16 @@ class NbAioPool(_core.Pool):
             >>> asyncio.run(main())
             'done'
         """
+        outcome = ThreadFuture()
         if future is not None:
             check_given(self, coro, future)
-        outcome = ThreadFuture()
+            outcome.serve(future)
         arrival = self._native_offer_from_thread(coro, block, outcome, loop)
+        if future is not None:
+            outcome.obey(future)  # also while the job stands in line
         if arrival is not None:
             wait_for_place(self, arrival, outcome)
-        return outcome if future is None else pass_on(outcome, future)
+        return outcome if future is None else future
 
     async def join(self) -> None:
         """Wait until nothing is queued or running. The pool stays open.
