@@ -7,11 +7,10 @@ import logging
 import random
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
 from . import trailer
 from .broker import Delivery, Settlement
-from .codec import Call
 from .errors import BadPayload, last_line, whole_traceback
 from .events import TaskEvent, emit, hooks
 from .limits import condemned_at
@@ -19,6 +18,8 @@ from .records import Burial, Outcome
 from .tokens import token
 
 if TYPE_CHECKING:
+    from .claims import Claim
+    from .codec import Call
     from .definition import Definition
 
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
@@ -71,6 +72,14 @@ class Attempt:
         return self.over and self.settlement is None and self.verdict is None and not self.given_up
 
 
+class Names(NamedTuple):
+    """Under what to keep what is kept of a task, its token, and its id if a user gave it one: see Settlement."""
+
+    name: str
+    token: str
+    given_id: str
+
+
 class Attempts:
     """
     How the attempts of one task are made.
@@ -104,15 +113,14 @@ class Attempts:
         self._ended(attempt)
 
     async def _make(self, attempt: Attempt) -> None:
+        if attempt.deliveries >= condemned_at(self._options.max_deliveries):
+            self._condemn(attempt)  # unread: its workers may have died of reading it
+            return
         try:
             call = self._codec.decode(attempt.body)
         except BadPayload as error:
-            name = token()
-            self._bury(attempt, Call((), {}, name, name), str(error), attempt.deliveries + 1)
+            self._bury(attempt, self._claimed_names(attempt), str(error), attempt.deliveries + 1)
             logger.error("%s: %s. It goes to the dead letters", self._queue, error)  # noqa: TRY400 -- not our failure
-            return
-        if attempt.deliveries >= condemned_at(self._options.max_deliveries):
-            self._condemn(attempt, call)
             return
         if hooks:
             self._tell_start(attempt, call)
@@ -160,11 +168,9 @@ class Attempts:
     def _succeed(self, attempt: Attempt, call: Call, value: Any, begun: float) -> None:
         ttl = self._options.result_ttl
         if ttl:
-            name, key = _names(call)
-            result = self._result(name, Outcome(key, value))
-            attempt.settlement = Settlement(
-                "done", attempt.number, name, key, call.given_id, result=result, result_ttl=ttl
-            )
+            names = _names(call)
+            result = self._result(names.name, Outcome(names.token, value))
+            attempt.settlement = Settlement("done", attempt.number, *names, result=result, result_ttl=ttl)
         elif call.given_id:
             attempt.settlement = Settlement("done", attempt.number, call.id, call.token, call.id)
         if hooks:
@@ -176,7 +182,7 @@ class Attempts:
             emit(TaskEvent("failed", self._queue, call.id, seconds=time.perf_counter() - begun, error=said))
         options = self._options
         if attempt.retries >= options.max_retries:
-            self._bury(attempt, call, said, attempt.deliveries + 1, whole_traceback(error))
+            self._bury(attempt, _names(call), said, attempt.deliveries + 1, whole_traceback(error))
             logger.error("%s: %s failed for good: %s", self._queue, self._name, said, exc_info=error)
             return
         try:
@@ -185,39 +191,38 @@ class Attempts:
             delay = _LONGEST_DELAY
         delay = min(delay, _LONGEST_DELAY) * random.uniform(0.5, 1.5)
         logger.info("%s: %s failed, next attempt in %.1f s: %s", self._queue, self._name, delay, said)
-        name, key = _names(call)
         body = trailer.join(attempt.body, attempt.deliveries, attempt.retries + 1)
-        attempt.settlement = Settlement("retry", attempt.number, name, key, call.given_id, body, delay)
+        attempt.settlement = Settlement("retry", attempt.number, *_names(call), body, delay)
         if hooks:
             emit(
                 TaskEvent("retried", self._queue, call.id, count=attempt.retries + 1, delay=delay, error=said)
             )
 
-    def _condemn(self, attempt: Attempt, call: Call) -> None:
+    def _condemn(self, attempt: Attempt) -> None:
         said = (
             f"its worker died each time that it was delivered, the last time with nothing beside it"
             f" (max_deliveries={self._options.max_deliveries})"
         )
         logger.error("%s: %s is not run again: %s", self._queue, self._name, said)
-        self._bury(attempt, call, said, self._options.max_deliveries)
+        self._bury(attempt, self._claimed_names(attempt), said, self._options.max_deliveries)
 
-    def _bury(self, attempt: Attempt, call: Call, said: str, deliveries: int, text: str = "") -> None:
-        name, key = _names(call)
-        burial = Burial(name, key, call.given_id, text or said, deliveries, time.time(), attempt.payload)
+    def _claimed_names(self, attempt: Attempt) -> Names:
+        """
+        The names of what was not decoded. Who has no key can free an id with them that belongs to the token that it
+        has to know, but not put words into the place of another task's result or dead letter.
+        """
+        claim, is_believed = self._codec.claim_of(attempt.body)
+        names = _names(claim)
+        return names if is_believed else names._replace(name=token())
+
+    def _bury(self, attempt: Attempt, names: Names, said: str, deliveries: int, text: str = "") -> None:
+        burial = Burial(*names, text or said, deliveries, time.time(), attempt.payload)
         ttl = self._options.result_ttl
-        result = self._result(name, Outcome(key, error=said, traceback=text)) if ttl else b""
-        attempt.settlement = Settlement(
-            "dead",
-            attempt.number,
-            name,
-            key,
-            call.given_id,
-            self._records.encode_burial(burial),
-            result=result,
-            result_ttl=ttl,
-        )
+        result = self._result(names.name, Outcome(names.token, error=said, traceback=text)) if ttl else b""
+        record = self._records.encode_burial(burial)
+        attempt.settlement = Settlement("dead", attempt.number, *names, record, result=result, result_ttl=ttl)
         if hooks:
-            emit(TaskEvent("dead", self._queue, name, error=said))
+            emit(TaskEvent("dead", self._queue, names.name, error=said))
 
     def _result(self, name: str, outcome: Outcome) -> bytes:
         try:
@@ -234,7 +239,7 @@ class Attempts:
         emit(TaskEvent("started", self._queue, call.id, age=age))
 
 
-def _names(call: Call) -> Tuple[str, str]:
-    """Under what to keep what is kept of a task, and its token: both are made up if its producer gave none."""
+def _names(call: Union[Call, Claim]) -> Names:
+    """The name and the token are made up if the task's producer gave none."""
     key = call.token or token()
-    return call.id or key, key
+    return Names(call.id or key, key, call.given_id)
