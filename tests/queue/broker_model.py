@@ -100,7 +100,11 @@ class Model:
     def _settle(self, consumer: ModelConsumer, settlement: Settlement) -> None:
         if settlement.number not in [number for number, _ in consumer.held]:
             return
+        settled = dict(consumer.held)[settlement.number]
         consumer.held = [(number, entry) for number, entry in consumer.held if number != settlement.number]
+        if settlement.kind == "again":
+            self.list.insert(0, Entry(settled.token, settlement.body))
+            return
         if settlement.kind == "retry":
             entry = Entry(settlement.token, settlement.body)
             self.delayed.append((self.time + settlement.delay, entry))

@@ -44,6 +44,10 @@ def retry(number: int, label: object, id: str = "", delay: float = 0.0, body: by
     return Settlement("retry", number, id or token, token, id, body or payload_of(label), delay)
 
 
+def again(number: int, label: object, body: bytes = b"") -> Settlement:
+    return Settlement("again", number, "", "", "", body or payload_of(label))
+
+
 def dead(
     number: int,
     label: object,

@@ -7,7 +7,7 @@ import random
 from typing import Any, Dict, List, Optional, Tuple
 
 from broker_model import Model
-from broker_support import Consumer, MemoryQueue, Queue, dead, done, retry, task, token_of
+from broker_support import Consumer, MemoryQueue, Queue, again, dead, done, retry, task, token_of
 
 from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Settlement, Submission
 
@@ -128,7 +128,7 @@ class Storm:
         await self.heard(consumer, expected)
 
     def settlement(self, number: int, label: str, id_: str) -> Optional[Settlement]:
-        kind = self.rng.choice(("ack", "ack", "done", "retry", "dead"))
+        kind = self.rng.choice(("ack", "ack", "done", "retry", "again", "dead"))
         ttl = self.rng.randrange(1, 400) / 8 if isinstance(self.queue, MemoryQueue) else NEVER
         result = self.rng.choice((b"", b"R" + label.encode()))
         if kind == "done":
@@ -136,6 +136,8 @@ class Storm:
         if kind == "dead":
             record = b"D%d" % self.rng.randrange(3)
             return dead(number, label, id_, record, result)._replace(result_ttl=ttl)
+        if kind == "again":
+            return again(number, label, task(label).payload + b" " * self.rng.randrange(3))
         if kind == "retry":
             delay = self.delay() if isinstance(self.queue, MemoryQueue) else NEVER
             return retry(number, label, id_, delay, task(label).payload + b" " * self.rng.randrange(3))

@@ -31,7 +31,8 @@ class Attempt:
     """
     A delivery, from its arrival until it is settled.
 
-    When it has ended, one of these may be set, else it is to be acknowledged: `settlement` if that takes more;
+    When it has ended, one of these may be set, else it is to be acknowledged: `settlement` if that takes more, also
+    if it was cut short by a KeyboardInterrupt;
     `given_up` if it was cancelled because the worker stops, and is to be handed back; `verdict` if somebody else has
     cancelled it, to be called (it sets the settlement) if it turns out that the worker does not stop.
     `lost` says that the delivery is no longer this worker's. `number` is 0 for an early start that has none yet.
@@ -95,6 +96,7 @@ class Attempts:
         self._codec = definition.codec
         self._records = definition.records
         self._ended = ended
+        self._loop = asyncio.get_running_loop()
 
     async def make(self, attempt: Attempt) -> None:
         """
@@ -105,8 +107,13 @@ class Attempts:
             await self._make(attempt)
         except GeneratorExit:  # the loop has been closed: nobody is left to be told
             raise
+        except KeyboardInterrupt:
+            if attempt.settlement is None and attempt.verdict is None:
+                self._blame(attempt)
+            self._ended(attempt)
+            raise
         except BaseException:
-            # It was cut short, e.g. by Ctrl-C while its payload was read: nothing that is not settled may get lost.
+            # It was cut short: nothing that is not settled may get lost.
             attempt.given_up = attempt.settlement is None and attempt.verdict is None
             self._ended(attempt)
             raise
@@ -132,10 +139,13 @@ class Attempts:
                 raise
             # The loop may be about to end, and have cancelled this before the worker itself.
             attempt.verdict = partial(self._fail, attempt, call, error, begun)
-        except (KeyboardInterrupt, GeneratorExit):  # the process is told to end, or its loop has been closed
-            attempt.given_up = True
+        except KeyboardInterrupt:  # the process is told to end
             raise
-        except BaseException as error:  # noqa: BLE001 -- SystemExit too: sys.exit() in a task must not end its worker
+        except BaseException as error:
+            # SystemExit too: sys.exit() in a task must not end its worker. A GeneratorExit is the task's own if this is
+            # a step of its loop; else the loop has been closed, and nothing can be awaited or told any more.
+            if isinstance(error, GeneratorExit) and asyncio._get_running_loop() is not self._loop:
+                raise
             self._fail(attempt, call, error, begun)
         else:
             self._succeed(attempt, call, value, begun)
@@ -197,6 +207,17 @@ class Attempts:
             emit(
                 TaskEvent("retried", self._queue, call.id, count=attempt.retries + 1, delay=delay, error=said)
             )
+
+    def _blame(self, attempt: Attempt) -> None:
+        """
+        The delivery counts, and is handed back: the attempt ends its worker. On old Pythons a Ctrl-C is raised in
+        whatever runs at the moment; but a task that raises it each time must not end one worker after another for ever.
+        """
+        deliveries, most = attempt.deliveries + 1, self._options.max_deliveries
+        if deliveries >= most:
+            deliveries = max(deliveries, condemned_at(most))
+        body = trailer.join(attempt.body, deliveries, attempt.retries)
+        attempt.settlement = Settlement("again", attempt.number, "", "", "", body)
 
     def _condemn(self, attempt: Attempt) -> None:
         said = (

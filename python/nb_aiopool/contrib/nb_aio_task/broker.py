@@ -43,7 +43,8 @@ class Settlement(NamedTuple):
     What becomes of a delivery that needs more than to be forgotten. Takes effect only if the consumer still held it.
 
     `kind`: "done" (forget it; store `result` for `result_ttl` seconds unless it is empty), "retry" (`body` is the
-    payload to be queued after `delay` seconds), "dead" (`body` is the record of its dead letter; `result` as for
+    payload to be queued after `delay` seconds), "again" (`body` is the payload to be put at the front at once; of the
+    names none is looked at), "dead" (`body` is the record of its dead letter; `result` as for
     "done"). `id` and `token` as in Submission, but with the token in place of an empty id in `name`, under which
     results and dead letters are kept. "done" and "dead" free the id if the token still holds it.
     """

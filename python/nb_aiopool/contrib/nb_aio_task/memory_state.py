@@ -124,8 +124,9 @@ class MemoryState:
         for number in request.acks:
             self._forget(consumer, number)
         for settlement in request.settlements:
-            if self._forget(consumer, settlement.number):
-                self._settle(now, settlement)
+            task = self._forget(consumer, settlement.number)
+            if task is not None:
+                self._settle(now, task, settlement)
         self._queue_due(now)
         consumer.solo = request.solo
         next_due = max(0, self._delayed[0][0] - now) / 1000 if self._delayed else None
@@ -195,13 +196,18 @@ class MemoryState:
         consumer.held[consumer.last] = task
         return consumer.last
 
-    def _forget(self, consumer: Consumer, number: int) -> bool:
+    def _forget(self, consumer: Consumer, number: int) -> Optional[Task]:
         task = consumer.held.pop(number, None)
         if task is not None:
             self._tasks.pop(task.token, None)
-        return task is not None
+        return task
 
-    def _settle(self, now: int, settlement: Settlement) -> None:
+    def _settle(self, now: int, task: Task, settlement: Settlement) -> None:
+        if settlement.kind == "again":
+            task.payload = settlement.body
+            self._tasks[task.token] = task
+            self._hand_back(task)
+            return
         if settlement.result:
             end = now + milliseconds(settlement.result_ttl)
             self._results.put(settlement.name, settlement.result, now, end)

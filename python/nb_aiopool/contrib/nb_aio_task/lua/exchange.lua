@@ -66,7 +66,9 @@ for i = 15, #ARGV, 9 do
         if result ~= '' then
             redis.call('SET', prefix .. 'result:' .. name, result, 'PX', life)
         end
-        if kind == 'retry' then
+        if kind == 'again' then
+            redis.call('LPUSH', list, body)
+        elseif kind == 'retry' then
             redis.call('ZADD', delayed, now + delay, token)
             redis.call('HSET', parked, token, body)
             if id ~= '' and redis.call('GET', prefix .. 'unique:' .. id) == token then
