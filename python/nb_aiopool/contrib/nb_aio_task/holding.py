@@ -226,7 +226,7 @@ class Holding:
         keeper_for(self._options.redis_url).forget(self._watch)
 
     def _number(self, early: Attempt, number: int) -> None:
-        """The early start has its number now. It has none if it was acknowledged at once, or if an answer was lost."""
+        """The early start has its number now. It has none if it was acknowledged at once."""
         self._early = None
         if number:
             self._last = max(self._last, number)
@@ -236,7 +236,7 @@ class Holding:
             else:
                 self.in_pool[number] = self.in_pool.pop(0)
         elif self.in_pool.pop(0, None) is not None:
-            # It was handed back by a reconcile, or is about to be: it runs on, and does not count.
+            # What the wait had brought is there no more: it runs on, and does not count.
             self._lose_attempt(early)
 
     def _conclude(self, attempt: Attempt) -> None:
@@ -259,7 +259,8 @@ class Holding:
         known += [settlement.number for settlement in self._settlements]
         known += [attempt.number for attempt in self._cancelled]
         numbered = [number for number in known if number]
-        self._last = await self._broker.reconcile(self.consumer, numbered, put_by=put_by)
+        serial = self._early_serial if self._early is not None else 0
+        self._last = await self._broker.reconcile(self.consumer, numbered, put_by=put_by, early=serial)
 
     def _rename(self) -> None:
         self.more = True

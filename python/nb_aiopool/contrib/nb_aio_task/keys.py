@@ -42,7 +42,10 @@ class QueueKeys:
         return f"{self.prefix}wait:{consumer}"
 
     def state(self, consumer: str) -> str:
-        """Hash: `last`, the highest number it was given, and `solo`, the number it runs with nothing beside it."""
+        """
+        Hash: `last`, the highest number it was given; `solo`, the number it runs with nothing beside it; `early`, the
+        serial of its last early start that was taken note of, and `early_number`, the number of that, or 0.
+        """
         return f"{self.prefix}state:{consumer}"
 
     def result(self, name: str) -> str:
