@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
 from . import trailer
 from .broker import Delivery, Settlement
-from .errors import BadPayload, last_line, whole_traceback
+from .errors import BadPayload, last_line, shortened, whole_traceback
 from .events import TaskEvent, emit, hooks
 from .limits import condemned_at
 from .records import Burial, Outcome
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .claims import Claim
     from .codec import Call
     from .definition import Definition
+    from .errors import TooLarge
 
 logger = logging.getLogger("nb_aiopool.contrib.nb_aio_task")
 
@@ -35,6 +36,7 @@ class Attempt:
     if it was cut short by a KeyboardInterrupt;
     `given_up` if it was cancelled because the worker stops, and is to be handed back; `verdict` if somebody else has
     cancelled it, to be called (it sets the settlement) if it turns out that the worker does not stop.
+    `refused` changes the settlement, to be called if the broker refuses it for its size.
     `lost` says that the delivery is no longer this worker's. `number` is 0 for an early start that has none yet.
     """
 
@@ -47,6 +49,7 @@ class Attempt:
         "number",
         "over",
         "payload",
+        "refused",
         "retries",
         "settlement",
         "started",
@@ -65,6 +68,7 @@ class Attempt:
         self.lost = False
         self.verdict: Optional[Callable[[], None]] = None
         self.settlement: Optional[Settlement] = None
+        self.refused: Optional[Callable[[TooLarge], None]] = None
         self.timed_out = False
 
     @property
@@ -181,6 +185,7 @@ class Attempts:
             names = _names(call)
             result = self._result(names.name, Outcome(names.token, value))
             attempt.settlement = Settlement("done", attempt.number, *names, result=result, result_ttl=ttl)
+            attempt.refused = partial(self._refuse_result, attempt)
         elif call.given_id:
             attempt.settlement = Settlement("done", attempt.number, call.id, call.token, call.id)
         if hooks:
@@ -202,7 +207,9 @@ class Attempts:
         delay = min(delay, _LONGEST_DELAY) * random.uniform(0.5, 1.5)
         logger.info("%s: %s failed, next attempt in %.1f s: %s", self._queue, self._name, delay, said)
         body = trailer.join(attempt.body, attempt.deliveries, attempt.retries + 1)
-        attempt.settlement = Settlement("retry", attempt.number, *_names(call), body, delay)
+        names = _names(call)
+        attempt.settlement = Settlement("retry", attempt.number, *names, body, delay)
+        attempt.refused = partial(self._refuse_record, attempt, names, said, attempt.payload)
         if hooks:
             emit(
                 TaskEvent("retried", self._queue, call.id, count=attempt.retries + 1, delay=delay, error=said)
@@ -218,6 +225,9 @@ class Attempts:
             deliveries = max(deliveries, condemned_at(most))
         body = trailer.join(attempt.body, deliveries, attempt.retries)
         attempt.settlement = Settlement("again", attempt.number, "", "", "", body)
+        said = "KeyboardInterrupt has ended its worker"
+        names = self._claimed_names(attempt)
+        attempt.refused = partial(self._refuse_record, attempt, names, said, attempt.payload)
 
     def _condemn(self, attempt: Attempt) -> None:
         said = (
@@ -238,20 +248,47 @@ class Attempts:
 
     def _bury(self, attempt: Attempt, names: Names, said: str, deliveries: int, text: str = "") -> None:
         burial = Burial(*names, text or said, deliveries, time.time(), attempt.payload)
+        self._settle_dead(attempt, burial, said, text)
+        attempt.refused = partial(self._refuse_record, attempt, names, said, attempt.payload)
+        if hooks:
+            emit(TaskEvent("dead", self._queue, names.name, error=said))
+
+    def _settle_dead(self, attempt: Attempt, burial: Burial, said: str, text: str = "") -> None:
+        names = Names(burial.name, burial.token, burial.given_id)
         ttl = self._options.result_ttl
         result = self._result(names.name, Outcome(names.token, error=said, traceback=text)) if ttl else b""
         record = self._records.encode_burial(burial)
         attempt.settlement = Settlement("dead", attempt.number, *names, record, result=result, result_ttl=ttl)
-        if hooks:
-            emit(TaskEvent("dead", self._queue, names.name, error=said))
+
+    def _refuse_result(self, attempt: Attempt, error: TooLarge) -> None:
+        settlement = attempt.settlement
+        assert settlement is not None
+        logger.error("%s: the result of %s cannot be stored: %s", self._queue, self._name, error)
+        result = self._unstorable(settlement.name, settlement.token, str(error))
+        attempt.settlement, attempt.refused = settlement._replace(result=result), None
+
+    def _refuse_record(
+        self, attempt: Attempt, names: Names, said: str, payload: bytes, error: TooLarge
+    ) -> None:
+        """What is to be kept of it is too large: it is a dead letter without its traceback; or without its payload."""
+        logger.error("%s: %s cannot be kept as it is: %s", self._queue, self._name, error)
+        said = shortened(said, 1000)
+        text = f"{said}\n(its record was too large: {error})\n{said}"
+        deliveries = min(attempt.deliveries + 1, condemned_at(self._options.max_deliveries))
+        burial = Burial(*names, text, deliveries, time.time(), payload)
+        self._settle_dead(attempt, burial, said)
+        attempt.refused = partial(self._refuse_record, attempt, names, said, b"") if payload else None
 
     def _result(self, name: str, outcome: Outcome) -> bytes:
         try:
             return self._records.encode_outcome(name, outcome)
         except Exception as error:
             logger.exception("%s: the result of %s cannot be stored", self._queue, self._name)
-            said = f"the task succeeded, but its result cannot be stored: {last_line(error)}"
-            return self._records.encode_outcome(name, Outcome(outcome.token, error=said, unstorable=True))
+            return self._unstorable(name, outcome.token, last_line(error))
+
+    def _unstorable(self, name: str, key: str, why: str) -> bytes:
+        said = f"the task succeeded, but its result cannot be stored: {why}"
+        return self._records.encode_outcome(name, Outcome(key, error=said, unstorable=True))
 
     def _tell_start(self, attempt: Attempt, call: Call) -> None:
         if attempt.deliveries:
