@@ -99,9 +99,11 @@ class _Bulk:
             args, kwargs = call
             if not (isinstance(args, (tuple, list)) and isinstance(kwargs, dict)):
                 raise TypeError  # noqa: TRY301 -- together with what is no pair at all
+            if kwargs and not all(isinstance(name, str) for name in kwargs):
+                raise TypeError  # noqa: TRY301 -- as a call with ** does
         except (TypeError, ValueError):
             raise TypeError(
-                "submit_many() takes pairs of arguments and keyword arguments, such as ((1, 2), {'y': 3});"
+                "submit_many() takes pairs of arguments and keyword arguments with names, such as ((1, 2), {'y': 3});"
                 f" item {self._seen} is {call!r}"
             ) from None
         self._seen += 1
