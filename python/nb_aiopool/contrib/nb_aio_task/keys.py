@@ -1,4 +1,9 @@
-"""The names of everything a queue keeps in Redis. Nothing else names a key."""
+"""
+The names of everything a queue keeps in Redis.
+
+The scripts in `lua` name once more, behind the prefix that they are given, those whose last part they find in Redis or
+in a settlement; `tests/queue/test_keys.py` compares them. Nothing else names a key.
+"""
 
 from __future__ import annotations
 

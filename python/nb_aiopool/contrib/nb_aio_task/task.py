@@ -312,7 +312,8 @@ class AioTask(Generic[_T]):
 
     async def dead_letters(self, limit: int = 100) -> List[DeadLetter]:
         """
-        Up to `limit` of the dead letters, the oldest of them first.
+        Up to `limit` of the dead letters, in the order in which they died. Which ones, if there are more, is left open:
+        Redis keeps them in no order.
 
         Examples:
             >>> @aio_task("divisions", redis_url="memory://")
