@@ -8,7 +8,7 @@ much as all the rest of a call.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Awaitable, Iterable, List, Optional, Sequence, TypeVar, Union
 
 from .errors import BrokerError, Outage, TooLarge
 from .patience import Patience
@@ -26,6 +26,8 @@ SURELY_TAKEN = 500_000
 _PROBE_SECONDS = 1.0
 
 Argument = Union[bytes, str, int]
+
+_T = TypeVar("_T")
 
 
 def pack(arguments: Iterable[Argument]) -> bytes:
@@ -47,6 +49,28 @@ def _made_by(pool: Any, socket_timeout: Optional[float], patience: float = CONNE
     if options.get("socket_connect_timeout") is None:
         options["socket_connect_timeout"] = min(CONNECT_SECONDS, patience)
     return pool.connection_class(**options)
+
+
+async def _within(seconds: float, call: Awaitable[_T]) -> _T:
+    """
+    What the call returns; asyncio.TimeoutError if that takes longer.
+
+    Not wait_for(): before Python 3.12 that loses a cancellation that comes together with the end of the call. While the
+    server is away, whoever was cancelled would go on to try for ever.
+    """
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        error = None if task.cancelled() else task.exception()
+    if task.cancelled():
+        raise asyncio.TimeoutError
+    if error is not None:
+        raise error
+    return task.result()
 
 
 class Wire:
@@ -125,7 +149,7 @@ class Wire:
         try:
             connection = await self._connect()
             await connection.send_packed_command(b"*2\r\n$4\r\nECHO\r\n$%d\r\n" % size, check_health=False)
-            await asyncio.wait_for(connection.read_response(), _PROBE_SECONDS)
+            await _within(_PROBE_SECONDS, connection.read_response())
         except errors.ResponseError as error:
             return is_too_large(error)
         except (errors.RedisError, OSError, EOFError, asyncio.TimeoutError):
@@ -165,7 +189,7 @@ class Wire:
         self._timeout = pool.connection_kwargs.pop("socket_timeout", None) or ANSWER_SECONDS
         connection = _made_by(pool, socket_timeout=None)
         try:
-            await asyncio.wait_for(connection.connect(), CONNECT_SECONDS + self._timeout)
+            await _within(CONNECT_SECONDS + self._timeout, connection.connect())
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
