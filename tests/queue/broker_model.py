@@ -20,6 +20,7 @@ class ModelConsumer:
         self.last = 0
         self.solo = 0
         self.early = 0
+        self.early_number = 0
         self.condemned = False
 
 
@@ -65,7 +66,7 @@ class Model:
         if consumer is None:
             return Exchange([], lost=True)
         stray = consumer.last != request.last
-        early_number = 0
+        early_number = consumer.early_number if request.early == consumer.early else 0
         if request.early > consumer.early:
             consumer.early = request.early
             entry = next(
@@ -75,6 +76,7 @@ class Model:
                 consumer.waiting.remove(entry)
                 if not request.early_ended:
                     early_number = self._hold(consumer, entry)
+            consumer.early_number = early_number
         consumer.held = [(number, entry) for number, entry in consumer.held if number not in request.acks]
         for settlement in request.settlements:
             self._settle(consumer, settlement)
@@ -100,7 +102,11 @@ class Model:
     def _settle(self, consumer: ModelConsumer, settlement: Settlement) -> None:
         if settlement.number not in [number for number, _ in consumer.held]:
             return
+        settled = dict(consumer.held)[settlement.number]
         consumer.held = [(number, entry) for number, entry in consumer.held if number != settlement.number]
+        if settlement.kind == "again":
+            self.list.insert(0, Entry(settled.token, settlement.body))
+            return
         if settlement.kind == "retry":
             entry = Entry(settlement.token, settlement.body)
             self.delayed.append((self.time + settlement.delay, entry))
@@ -118,10 +124,12 @@ class Model:
         self.consumers[name].waiting.append(entry)
         return entry.payload
 
-    def reconcile(self, name: str, known: Sequence[int], put_by: bool) -> int:
+    def reconcile(self, name: str, known: Sequence[int], put_by: bool, early: int) -> int:
         consumer = self.alive(name)
         if consumer is None:
             return 0
+        if early == consumer.early:
+            known = [*known, consumer.early_number]
         unknown = [entry for number, entry in consumer.held if number not in known]
         if put_by:
             unknown += consumer.waiting

@@ -44,6 +44,10 @@ def retry(number: int, label: object, id: str = "", delay: float = 0.0, body: by
     return Settlement("retry", number, id or token, token, id, body or payload_of(label), delay)
 
 
+def again(number: int, label: object, body: bytes = b"") -> Settlement:
+    return Settlement("again", number, "", "", "", body or payload_of(label))
+
+
 def dead(
     number: int,
     label: object,
@@ -151,7 +155,7 @@ class Consumer:
         answer = await self.broker.exchange(self.name, request)
         if answered:
             self.register = False
-            self.last = answer.early or self.last
+            self.last = max(self.last, answer.early)
             if answer.deliveries:
                 self.last = answer.deliveries[-1].number
         return answer
@@ -173,8 +177,8 @@ class Consumer:
     async def wait(self, timeout: float = 60.0) -> Optional[bytes]:
         return await self.broker.wait(self.name, timeout)
 
-    async def reconcile(self, *known: int, put_by: bool = False) -> int:
-        self.last = await self.broker.reconcile(self.name, known, put_by=put_by)
+    async def reconcile(self, *known: int, put_by: bool = False, early: int = 0) -> int:
+        self.last = await self.broker.reconcile(self.name, known, put_by=put_by, early=early)
         return self.last
 
     async def leave(self) -> None:

@@ -7,6 +7,7 @@ from broker_support import (
     Consumer,
     Producer,
     Queue,
+    again,
     dead,
     done,
     drain,
@@ -120,6 +121,16 @@ async def test_a_retry_waits_for_its_delay_without_being_held(queue: Queue) -> N
     await consumer.fetch(0, settle=[retry(1, "a", delay=60.0)])
     await consumer.leave()
     assert await queue.broker().counts() == (0, 0, 1, 0)
+
+
+async def test_what_is_to_start_again_is_at_the_front_with_its_new_payload(queue: Queue) -> None:
+    consumer = await started(queue, *"abc", want=2)
+    settlement = again(2, "b", b"new " + payload_of("b"))
+    for _ in range(2):
+        await consumer.exchange(settle=[settlement])
+    assert await queue.broker().counts() == (2, 1, 0, 0)
+    assert await queue.broker().places([token_of("b")]) == {token_of("b"): "queued"}
+    assert await drain(queue) == [b"new " + payload_of("b"), payload_of("c")]
 
 
 async def test_a_dead_task_leaves_a_record_and_a_result(queue: Queue) -> None:

@@ -7,7 +7,7 @@ import random
 from typing import Any, Dict, List, Optional, Tuple
 
 from broker_model import Model
-from broker_support import Consumer, MemoryQueue, Queue, dead, done, retry, task, token_of
+from broker_support import Consumer, MemoryQueue, Queue, again, dead, done, retry, task, token_of
 
 from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Settlement, Submission
 
@@ -128,7 +128,7 @@ class Storm:
         await self.heard(consumer, expected)
 
     def settlement(self, number: int, label: str, id_: str) -> Optional[Settlement]:
-        kind = self.rng.choice(("ack", "ack", "done", "retry", "dead"))
+        kind = self.rng.choice(("ack", "ack", "done", "retry", "again", "dead"))
         ttl = self.rng.randrange(1, 400) / 8 if isinstance(self.queue, MemoryQueue) else NEVER
         result = self.rng.choice((b"", b"R" + label.encode()))
         if kind == "done":
@@ -136,6 +136,8 @@ class Storm:
         if kind == "dead":
             record = b"D%d" % self.rng.randrange(3)
             return dead(number, label, id_, record, result)._replace(result_ttl=ttl)
+        if kind == "again":
+            return again(number, label, task(label).payload + b" " * self.rng.randrange(3))
         if kind == "retry":
             delay = self.delay() if isinstance(self.queue, MemoryQueue) else NEVER
             return retry(number, label, id_, delay, task(label).payload + b" " * self.rng.randrange(3))
@@ -168,10 +170,14 @@ class Storm:
             known = self.known[consumer.name] = {
                 n: label for n, label in known.items() if self.rng.random() < 0.7
             }
+        # The serial is sometimes that of an early start that was told, although its number is in `known` as well.
+        model = self.model.consumers.get(consumer.name)
+        early = model.early if model is not None and self.rng.random() < 0.2 else 0
         for _ in range(self.rng.choice((1, 2))):
             put_by = consumer.name not in self.early and self.rng.random() < 0.3
-            expected = self.model.reconcile(consumer.name, list(known), put_by)
-            self.expect("reconcile", await consumer.reconcile(*known, put_by=put_by), expected)
+            expected = self.model.reconcile(consumer.name, list(known), put_by, early)
+            seen = await consumer.reconcile(*known, put_by=put_by, early=early)
+            self.expect("reconcile", seen, expected)
 
     async def wait(self) -> None:
         consumer = self.consumer()

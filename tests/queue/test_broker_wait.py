@@ -344,8 +344,8 @@ async def test_an_early_start_takes_effect_once(queue: Queue, ended: bool) -> No
     assert await consumer.wait() == payload_of(2)
     await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=ended, answered=False)
     answer = await consumer.exchange(early=1, early_payload=payload_of(1), early_ended=ended)
-    # An answer that may have told of a number was lost.
-    assert answer.early == 0 and answer.stray == (not ended)
+    assert answer.early == (0 if ended else 1)
+    assert answer.stray == (not ended)  # the answer that has told of a number was lost
     assert await queue.broker().counts() == (0, 1 if ended else 2, 0, 0)
     await consumer.reconcile()
     assert (await consumer.exchange(early=2, early_payload=payload_of(2))).early == consumer.last > 0
@@ -357,6 +357,20 @@ async def test_an_early_start_that_was_not_heard_of_is_handed_back(queue: Queue)
     assert (await consumer.exchange(1, early=1, early_payload=payload_of(1))).stray
     assert await consumer.reconcile() == 2
     assert await drain(queue) == payloads(1, 2)
+
+
+async def test_an_early_start_whose_answer_was_lost_is_not_handed_back_with_the_rest(queue: Queue) -> None:
+    consumer = await brought(queue, 1, 2)
+    await consumer.exchange(1, early=1, early_payload=payload_of(1), answered=False)
+    for _ in range(2):
+        assert await consumer.reconcile(early=1) == 2
+        assert await queue.broker().counts() == (1, 1, 0, 0)
+    answer = await consumer.exchange(1, early=1, early_payload=payload_of(1), early_ended=True)
+    assert (answer.early, answer.stray) == (1, False)
+    assert answer.deliveries == [(3, payload_of(2))]
+    await consumer.exchange(acks=[1])
+    await consumer.reconcile(early=1)
+    assert await drain(queue) == payloads(2)
 
 
 async def test_an_early_start_is_noted_when_another_answer_was_lost(queue: Queue) -> None:

@@ -251,3 +251,27 @@ class Never(threading.Event):
 
     def set(self) -> None:
         pass
+
+
+class NowAndThen(Fault):
+    """Resets the connection at each third look at the leases."""
+
+    def __init__(self) -> None:
+        super().__init__("after", lambda seen, count: seen == "seen" and count % 3 == 0)
+        self.happened = Never()
+
+
+@pytest.mark.limit(60)
+async def test_recovery_while_connections_break_again_and_again(redis_server: RedisServer) -> None:
+    with Proxy(redis_server.port) as proxy:
+        proxy.fault = NowAndThen()
+        runs = Runs(redis_server, proxy, "recovery-flapping")
+        await runs.direct.submit_many([((label,), {}) for label in range(30)])
+        await register_a_dead_one(redis_server, runs.direct, 30)
+        consuming = asyncio.ensure_future(runs.through.consume())
+        await until(lambda: len(runs.counts) == 30, lambda: proxy.seen)
+        await until(lambda: is_empty(runs.direct), lambda: runs.counts)
+        assert set(runs.counts.values()) == {1}
+        await runs.through.stop()
+        await consuming
+        await runs.close()

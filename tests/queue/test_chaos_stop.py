@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import TYPE_CHECKING, List
 
 import pytest
-from chaos import Chaos, WorkerProcess, full, item, until
+from chaos import Chaos, full, item, until
 from chaos_producer import Producers
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from redis_server import RedisServer
 
-AT_MOST = 5.0
-"""How long a worker may take to end when Redis does not answer."""
 LONG = 1000.0
 
 
@@ -77,12 +74,6 @@ def test_the_second_signal_hands_back_what_runs(tmp_path: Path, redis_server: Re
         assert chaos.dead() == []
 
 
-def ended_after(worker: WorkerProcess) -> float:
-    begun = time.monotonic()
-    assert worker.wait() == 0
-    return time.monotonic() - begun
-
-
 @full
 @pytest.mark.limit(60)
 @pytest.mark.parametrize("outage", ["kill", "pause"])
@@ -98,8 +89,7 @@ def test_redis_is_down(tmp_path: Path, own_server: RedisServer, outage: str, run
         getattr(own_server, outage)()
         worker.signal(signal.SIGTERM)
         gate.touch()
-        took = ended_after(worker)
-        assert took < AT_MOST, "%.1f s\n%s" % (took, chaos.tell([]))
+        assert worker.wait() == 0, chaos.tell([])
         assert sorted(map(int, chaos.history.labels("end")))[:running] == list(range(running))
         own_server.start() if outage == "kill" else own_server.resume()
         chaos.start(1)
@@ -117,8 +107,7 @@ def test_redis_goes_down_and_later_the_worker_is_told_to_end(tmp_path: Path, own
         until(lambda: "cannot be used" in chaos.log.read_text(encoding="utf-8"))
         for worker in workers:
             worker.signal(signal.SIGTERM)
-        took = max([ended_after(worker) for worker in workers])
-        assert took < AT_MOST, "%.1f s\n%s" % (took, chaos.tell([]))
+        assert [worker.wait() for worker in workers] == [0, 0], chaos.tell([])
         own_server.start()
         chaos.start(2)
         chaos.until_done(range(200))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, List
 
-from task_support import Notes, Workshop
+from task_support import Notes, Workshop, eventually
 
 from support import Gate
 
 if TYPE_CHECKING:
     import pytest
 
+    from nb_aiopool.contrib.nb_aio_task import AioTask
     from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Request
 
 
 async def test_an_empty_queue_is_worked_off_at_once(workshop: Workshop) -> None:
     task = workshop.task(Notes().function())
-    await asyncio.wait_for(task._consume(burst=True), 4)
+    await task._consume(burst=True)
 
 
 async def test_what_tasks_submit_meanwhile_is_worked_off_as_well(workshop: Workshop) -> None:
@@ -30,7 +31,7 @@ async def test_what_tasks_submit_meanwhile_is_worked_off_as_well(workshop: Works
 
     task = workshop.task(count_down, max_concurrency=1)
     await task.submit(30)
-    await asyncio.wait_for(task._consume(burst=True), 4)
+    await task._consume(burst=True)
     assert seen == list(range(30, -1, -1))
     assert await task.stats() == (0, 0, 0, 0)
 
@@ -41,9 +42,13 @@ async def test_it_ends_with_its_last_task_though_it_waits_for_more_meanwhile(wor
     await task.submit()
     worker = asyncio.ensure_future(task._consume(burst=True))
     await gate.reached(1)
-    await asyncio.sleep(0.02)  # it listens by now, most likely: either way this must hold
+    await eventually(lambda: listening(task))
     gate.open()
-    await asyncio.wait_for(worker, 4)
+    await worker
+
+
+async def listening(task: AioTask[Any]) -> bool:
+    return all(worker._listener.listening for worker in task._workers.values())
 
 
 async def test_what_a_wait_brings_while_a_turn_is_under_way_is_not_left_lying(
@@ -66,6 +71,6 @@ async def test_what_a_wait_brings_while_a_turn_is_under_way_is_not_left_lying(
 
     monkeypatch.setattr(type(broker), "exchange", slow)
     async with workshop.consuming(task):
-        await asyncio.wait_for(notes.reached(1), 4)
+        await notes.reached(1)
     assert notes.calls == ["late"]
     assert len(held) == 1

@@ -230,8 +230,8 @@ async def test_the_age_of_a_delayed_task_counts_from_when_it_was_due(
     workshop: Workshop, events: List[TaskEvent]
 ) -> None:
     task = workshop.task(Notes().function())
-    await task.options(delay=0.2).submit()
     begun = time.monotonic()
+    await task.options(delay=0.2).submit()
     await workshop.work_off(task)
     passed = time.monotonic() - begun
     started = next(event for event in events if event.kind == "started")

@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 from typing import Any, Callable, List
 
 import pytest
@@ -214,6 +215,32 @@ def test_a_program_that_closes_nothing_leaves_no_warning_and_no_open_socket(
 ) -> None:
     done = script(PROGRAM, url, pause, flags=["-W", "error"])
     assert done.stdout == "[0, 2, 4, 6]\n"
+
+
+class ClosesNow:
+    """A loop that is closed by its own thread just after it was looked at."""
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon_threadsafe(self, *_: Any) -> None:
+        raise RuntimeError("Event loop is closed")
+
+
+async def test_a_loop_that_is_closed_meanwhile_does_not_keep_others_from_being_stopped() -> None:
+    @aio_task("q", redis_url="memory://closed-meanwhile")
+    async def task() -> None:
+        pass
+
+    workers: Any = task._workers
+    first, last = ClosesNow(), ClosesNow()
+    workers[first] = workers_end = SimpleNamespace(stop=lambda: None)
+    consumer = asyncio.ensure_future(task.consume())
+    while len(workers) < 2:
+        await asyncio.sleep(0)
+    workers[last] = workers_end
+    await task.stop()
+    await consumer
 
 
 def test_a_task_may_be_defined_and_called_where_no_loop_runs() -> None:

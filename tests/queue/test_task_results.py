@@ -108,7 +108,31 @@ async def test_a_result_that_is_there_needs_no_time(workshop: Workshop) -> None:
     task = workshop.task(double, result_ttl=60)
     handle = await task.submit(1)
     await workshop.work_off(task)
-    assert await handle.result(timeout=20) == 2
+    for timeout in (20, 0, -1.5):
+        assert await handle.result(timeout) == 2
+
+
+@pytest.mark.parametrize("timeout", ["x", True, [1], b"1"])
+async def test_a_limit_for_the_wait_is_a_number(workshop: Workshop, timeout: Any) -> None:
+    handle = await workshop.task(double, result_ttl=60).submit(1)
+    with pytest.raises(TypeError, match="timeout must be a number of seconds, or None for no limit, not "):
+        await handle.result(timeout)
+
+
+async def test_a_dead_letter_that_was_deleted_is_dead_no_more(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise LookupError("on purpose")
+
+    task = workshop.task(fail, result_ttl=60)
+    handle = await task.submit()
+    await workshop.work_off(task)
+    assert await handle.status() == "dead"
+    await task.delete_dead(handle.id)
+    assert await handle.status() == "unknown"
+    with pytest.raises(TaskFailed, match="on purpose"):  # for as long as result_ttl says
+        await handle.result()
 
 
 async def test_an_expired_result_is_said_to_be_so(workshop: Workshop) -> None:

@@ -163,6 +163,8 @@ async def test_no_calls_are_no_work(workshop: Workshop) -> None:
         ("ab", {}),
         ((1,), [2]),
         ((1,), None),
+        ((1,), {1: 2}),
+        ((1,), {"a": 1, b"b": 2}),
         {"args": (1,), "kwargs": {}},
     ],
 )

@@ -6,8 +6,11 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any, List, Tuple
 
+import pytest
+
 from nb_aiopool.contrib.nb_aio_task import AioTask, aio_task
 from nb_aiopool.contrib.nb_aio_task.broker import Submission
+from nb_aiopool.contrib.nb_aio_task.errors import Outage
 from nb_aiopool.contrib.nb_aio_task.memory_broker import MemoryBroker
 from nb_aiopool.contrib.nb_aio_task.worker import Worker
 from support import turns
@@ -15,7 +18,7 @@ from support import turns
 if TYPE_CHECKING:
     from broker_support import MemoryQueue
 
-    from nb_aiopool.contrib.nb_aio_task.broker import Exchange
+    from nb_aiopool.contrib.nb_aio_task.broker import Exchange, Request
 
 PATIENCE = 60.0
 LONG = 1000.0
@@ -45,6 +48,19 @@ class HeldBack(MemoryBroker):
         payload = await super().wait(consumer, timeout)
         self.brought.set()
         return payload
+
+
+class LosesAnswer(HeldBack):
+    """Loses the first answer that numbers an early start."""
+
+    lost = False
+
+    async def exchange(self, consumer: str, request: Request) -> Exchange:
+        answer = await super().exchange(consumer, request)
+        if request.early and not self.lost:
+            self.lost = True
+            raise Outage("the answer was lost")
+        return answer
 
 
 class ComesLast(MemoryBroker):
@@ -98,6 +114,36 @@ async def test_what_comes_while_an_answer_is_on_its_way_is_fetched_at_once(memor
         worker.stop()
         await running
         await record.close()
+    assert await broker.counts() == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("more", [0, 3])
+async def test_what_was_started_early_runs_once_although_the_answer_that_numbers_it_is_lost(
+    memory: MemoryQueue, more: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, ran = asyncio.Event(), []
+
+    @aio_task("wait", redis_url="memory://test-worker-early")
+    async def gated(number: int) -> None:
+        ran.append(number)
+        await gate.wait()
+
+    broker = LosesAnswer(gated.redis_url, gated.queue_name)
+    worker = Worker(gated.definition, broker, block=LONG)
+    running = asyncio.ensure_future(worker.run())
+    try:
+        await asyncio.wait_for(broker.waiting.wait(), PATIENCE)
+        await gated.submit_many(((number,), {}) for number in range(1 + more))
+        holding = worker._holding
+        while not broker.lost or holding._doubt or len(ran) < 1 + more:
+            await asyncio.sleep(0.001)
+        assert await broker.counts() == (0, 1 + more, 0, 0)
+    finally:
+        gate.set()
+        worker.stop()
+        await running
+        await gated.close()
+    assert sorted(ran) == list(range(1 + more))
     assert await broker.counts() == (0, 0, 0, 0)
 
 

@@ -43,7 +43,8 @@ class Settlement(NamedTuple):
     What becomes of a delivery that needs more than to be forgotten. Takes effect only if the consumer still held it.
 
     `kind`: "done" (forget it; store `result` for `result_ttl` seconds unless it is empty), "retry" (`body` is the
-    payload to be queued after `delay` seconds), "dead" (`body` is the record of its dead letter; `result` as for
+    payload to be queued after `delay` seconds), "again" (`body` is the payload to be put at the front at once; of the
+    names none is looked at), "dead" (`body` is the record of its dead letter; `result` as for
     "done"). `id` and `token` as in Submission, but with the token in place of an empty id in `name`, under which
     results and dead letters are kept. "done" and "dead" free the id if the token still holds it.
     """
@@ -70,7 +71,7 @@ class Request(NamedTuple):
     What `wait` has brought is fetched first if `sweep` is true; it must not be while a wait goes on. If the consumer
     has started that at once instead, `early` is a serial number of that start, higher than those before:
     `early_payload`, if it is still put by, becomes a delivery, whose number is in the answer, or is forgotten if the
-    start `early_ended` already. The same serial has no second effect, nor a number in the second answer.
+    start `early_ended` already. The same serial has no second effect; the second answer holds the same number.
     """
 
     lease: float
@@ -94,7 +95,8 @@ class Exchange(NamedTuple):
     again under this name.
     `stray`: the consumer holds deliveries that it was never told of (an answer was lost): nothing was fetched, and
     it has to `reconcile`. `next_due` is in how many seconds the next delayed task is due, None if there is none.
-    `early` is the number given to the early start that this exchange took note of, else 0.
+    `early` is the number given to the early start that was told, by this exchange or by one before it; 0 if there is
+    none.
     """
 
     deliveries: List[Delivery]
@@ -158,9 +160,12 @@ class Broker(abc.ABC):
         """Let a `wait` that goes on return at once. Never raises."""
 
     @abc.abstractmethod
-    async def reconcile(self, consumer: str, known: Iterable[int], *, put_by: bool = False) -> int:
+    async def reconcile(
+        self, consumer: str, known: Iterable[int], *, put_by: bool = False, early: int = 0
+    ) -> int:
         """
-        Hand back, to the front and in order, whatever the consumer holds that is not `known`; with `put_by` also what a
+        Hand back, to the front and in order, whatever the consumer holds that is not `known`, nor the early start with
+        the serial `early`, whose number it may have been told in an answer that was lost; with `put_by` also what a
         `wait` has put by for it. Requires for that: no wait goes on, and nothing put by was started early.
 
         Returns the highest number that it has been given, 0 if it was recovered.

@@ -99,9 +99,11 @@ class _Bulk:
             args, kwargs = call
             if not (isinstance(args, (tuple, list)) and isinstance(kwargs, dict)):
                 raise TypeError  # noqa: TRY301 -- together with what is no pair at all
+            if kwargs and not all(map(_is_text, kwargs)):  # pyright: ignore[reportUnknownArgumentType]
+                raise TypeError  # noqa: TRY301 -- as a call with ** does
         except (TypeError, ValueError):
             raise TypeError(
-                "submit_many() takes pairs of arguments and keyword arguments, such as ((1, 2), {'y': 3});"
+                "submit_many() takes pairs of arguments and keyword arguments with names, such as ((1, 2), {'y': 3});"
                 f" item {self._seen} is {call!r}"
             ) from None
         self._seen += 1
@@ -138,3 +140,7 @@ class _Bulk:
     def cancel(self) -> None:
         if self._answer is not None:
             self._answer.cancel()
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)

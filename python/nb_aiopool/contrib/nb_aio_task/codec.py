@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Sequence, cast
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Sequence, Tuple, cast
 
+from .claims import Claim, claim_of
 from .errors import BadPayload, last_line
 
 if TYPE_CHECKING:
@@ -69,11 +70,26 @@ class Codec:
             else:
                 task = json.loads(self._signer.checked_json(self._purpose, body))
             return _call(task)
-        except (BadPayload, KeyboardInterrupt, GeneratorExit):
+        except (BadPayload, KeyboardInterrupt):
             raise
         except BaseException as error:
             form = "pickle" if self._use_pickle else "JSON"
             raise BadPayload(f"the payload cannot be read as {form}: {last_line(error)}") from error
+
+    def claim_of(self, body: bytes) -> Tuple[Claim, bool]:
+        """
+        What a payload says it is called, without decoding it; and whether that is to be believed: it is if the
+        signature is right, or if there is no key, because then decoded payloads are believed as well.
+        """
+        claim = claim_of(body)
+        try:
+            if body.startswith(b"{"):
+                self._signer.checked_json(self._purpose, body)
+            else:
+                self._signer.checked_pickle(self._purpose, body)
+        except BadPayload:
+            return claim, False
+        return claim, True
 
 
 def _call(task: Any) -> Call:

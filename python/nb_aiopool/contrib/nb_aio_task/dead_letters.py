@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from functools import partial
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Awaitable,
+    Callable,
+    Generic,
+    List,
+    Optional,
+    Protocol,
+    Sequence,
+    TypeVar,
+)
 
 from . import trailer
 from .broker import Broker, Submission
@@ -12,7 +24,19 @@ from .records import Burial, DeadLetter, Records
 if TYPE_CHECKING:
     from .codec import Codec
 
+_T = TypeVar("_T")
+
 _AT_ONCE = 100
+
+
+class Ask(Protocol):
+    """Makes a call to the broker, and may repeat it, such as `Link.ask`."""
+
+    def __call__(self, call: Callable[[], Awaitable[_T]]) -> Awaitable[_T]: ...
+
+
+async def _once(call: Callable[[], Awaitable[_T]]) -> _T:
+    return await call()
 
 
 def check_ids(ids: Sequence[Any]) -> None:
@@ -46,17 +70,20 @@ async def burials_of(broker: Broker, records: Records, names: Sequence[str], *, 
     return sorted(found, key=lambda burial: burial.died_at)
 
 
-async def retry(broker: Broker, records: Records, names: Sequence[str], *, check: bool) -> int:
+async def retry(
+    broker: Broker, records: Records, names: Sequence[str], *, check: bool, ask: Ask = _once
+) -> int:
     """
-    Queue dead letters again, at the back and with their counts at zero: those named, or all. Returns how many.
+    Queue dead letters again, at the back and with their counts at zero: those named, or all there are now. Returns how
+    many; each call to the broker goes through `ask`, which may repeat it.
 
     Left alone are those whose id belongs to a living task, and those whose record is not to be trusted.
     """
     retried = 0
-    wanted = list(names) or await broker.dead_names()
+    wanted = list(names) or await ask(broker.dead_names)
     for begin in range(0, len(wanted), _AT_ONCE):
         some = wanted[begin : begin + _AT_ONCE]
-        for name, record in zip(some, await broker.dead(some)):
+        for name, record in zip(some, await ask(partial(broker.dead, some))):
             if record is None:
                 continue
             try:
@@ -64,18 +91,43 @@ async def retry(broker: Broker, records: Records, names: Sequence[str], *, check
             except BadPayload:
                 continue
             body = trailer.split(burial.payload).body
-            if await broker.revive(name, record, Submission(body, burial.token, burial.given_id)):
-                retried += 1
+            revive = _Counted(
+                partial(broker.revive, name, record, Submission(body, burial.token, burial.given_id))
+            )
+            revived = await ask(revive)
+            if not revived and revive.calls > 1:
+                # Was it queued by a call whose answer was lost? Then this record is there no more.
+                revived = (await ask(partial(broker.dead, [name])))[0] != record
+            retried += revived
     return retried
 
 
-async def delete(broker: Broker, names: Sequence[str]) -> int:
-    """Delete dead letters: those named, or all there are now. Returns how many."""
-    wanted = list(names) or await broker.dead_names()
+async def delete(broker: Broker, names: Sequence[str], *, ask: Ask = _once) -> int:
+    """Delete dead letters: those named, or all there are now. Returns how many; `ask` as for `retry`."""
+    wanted = list(dict.fromkeys(names)) or await ask(broker.dead_names)
     deleted = 0
     for begin in range(0, len(wanted), _AT_ONCE):
-        deleted += await broker.bury(wanted[begin : begin + _AT_ONCE])
+        some = wanted[begin : begin + _AT_ONCE]
+        if names:
+            there = await ask(partial(broker.dead, some))
+            some = [name for name, record in zip(some, there) if record is not None]
+        bury = _Counted(partial(broker.bury, some))
+        count = await ask(bury)
+        # A call whose answer was lost may have deleted them before.
+        deleted += count if bury.calls == 1 else len(some)
     return deleted
+
+
+class _Counted(Generic[_T]):
+    """A call to the broker, and how often it was made."""
+
+    def __init__(self, call: Callable[[], Awaitable[_T]]) -> None:
+        self._call = call
+        self.calls = 0
+
+    def __call__(self) -> Awaitable[_T]:
+        self.calls += 1
+        return self._call()
 
 
 def letter_of(burial: Burial, codec: Codec) -> DeadLetter:

@@ -110,17 +110,48 @@ class BrokerError(QueueError):
     """
 
 
+class TooLarge(BrokerError):
+    """The broker refuses a value of `size` bytes for its size, and has taken note of nothing in that call."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    def __str__(self) -> str:
+        return (
+            f"Redis refuses a value of {self.size:,} bytes for its size (proto-max-bulk-len). Keep large data"
+            " elsewhere, and tell where it is"
+        )
+
+
+MOST_TEXT = 65_536
+"""How many characters of an error or a traceback are kept."""
+
+
+def shortened(text: str, most: int = MOST_TEXT) -> str:
+    """
+    The text, without its middle if it is longer than about `most` characters.
+
+    >>> shortened("a" * 10 + "b" * 10, most=8)
+    'aaaa\\n... 12 characters are left out ...\\nbbbb'
+    """
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters are left out ...\n{text[-half:]}"
+
+
 def last_line(error: BaseException) -> str:
-    """The last line of its traceback, e.g. "ValueError: no such user", whatever its `__str__` does."""
+    """The last line of its traceback, e.g. "ValueError: no such user", shortened, whatever its `__str__` does."""
     try:
-        return "".join(tracebacks.format_exception_only(type(error), error)).strip()
+        return shortened("".join(tracebacks.format_exception_only(type(error), error)).strip())
     except Exception:  # noqa: BLE001 -- its own __str__ has failed
         return type(error).__name__
 
 
 def whole_traceback(error: BaseException) -> str:
-    """Its traceback as text, or its last line if that cannot be written, e.g. because its causes are too many."""
+    """Its traceback, shortened, or only its last line if the rest cannot be written."""
     try:
-        return "".join(tracebacks.format_exception(type(error), error, error.__traceback__))
+        return shortened("".join(tracebacks.format_exception(type(error), error, error.__traceback__)))
     except Exception:  # noqa: BLE001
         return last_line(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Optional
 
 from .errors import BadPayload, QueueError, TaskFailed
@@ -42,7 +43,7 @@ class TaskHandle:
 
         Requires: the task was defined with `result_ttl`, and its result has not expired.
         Raises TaskFailed with the worker's traceback if the task is a dead letter, asyncio.TimeoutError after `timeout`
-        seconds (the task goes on), and ResultUnavailable if no result can come any more.
+        seconds (the task goes on; with 0 the result is looked for once), ResultUnavailable if none can come any more.
 
         Examples:
             >>> @aio_task("sums", redis_url="memory://", result_ttl=60)
@@ -57,6 +58,7 @@ class TaskHandle:
             >>> asyncio.run(main())
             3
         """
+        _check_limit(timeout)
         if not self._links.definition.options.result_ttl:
             raise QueueError(
                 f"{self._links.definition.list_name} stores no results: define the task with"
@@ -70,7 +72,8 @@ class TaskHandle:
     async def status(self) -> str:
         """
         Where the task is: "queued", "delayed" (also between two attempts), "running" (fetched by a worker), "done",
-        "dead", or "unknown": done without result_ttl, or its result has expired, or it was cleared.
+        "dead", or "unknown": done without result_ttl, or its result has expired, or it was cleared, or deleted when
+        it was dead.
 
         Examples:
             >>> @aio_task("placed", redis_url="memory://")
@@ -102,8 +105,9 @@ class TaskHandle:
                 outcome = records.decode_outcome(self.id, result)
             except BadPayload:  # of a class that is not known here, or not ours: there is one
                 return "done"
-            if outcome.token == self._token:
-                return "done" if outcome.error is None or outcome.unstorable else "dead"
+            # The record of a failure outlasts the dead letter if that is deleted.
+            if outcome.token == self._token and (outcome.error is None or outcome.unstorable):
+                return "done"
         dead = (await link.persist(lambda: link.broker.dead([self.id])))[0]
         if dead is not None:
             try:
@@ -112,3 +116,8 @@ class TaskHandle:
             except BadPayload:
                 return "dead"
         return None
+
+
+def _check_limit(timeout: Any) -> None:
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, Real)):
+        raise TypeError(f"timeout must be a number of seconds, or None for no limit, not {timeout!r}")

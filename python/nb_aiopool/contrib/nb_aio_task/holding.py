@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Deque, Dict, List, Optional
 
 from .attempt import Attempt
 from .broker import Broker, Delivery, Exchange, Request, Settlement
+from .errors import TooLarge
 from .events import TaskEvent, emit, hooks
 from .keeper import Watch, consumer_name, keeper_for
 from .limits import suspicious_at
@@ -61,7 +62,8 @@ class Holding:
         self._lost_running = 0
         self._ready: List[Attempt] = []
         self._acks: List[int] = []
-        self._settlements: List[Settlement] = []
+        # What has ended with a settlement that the broker has not confirmed.
+        self._settling: List[Attempt] = []
         self._cancelled: List[Attempt] = []
         self._last = 0
         self._registered = False
@@ -89,7 +91,7 @@ class Holding:
     @property
     def unsettled(self) -> bool:
         """Whether there is something to tell the broker."""
-        return bool(self._acks or self._settlements or self._cancelled or self._early)
+        return bool(self._acks or self._settling or self._cancelled or self._early)
 
     def end(self, attempt: Attempt) -> None:
         """The attempt has ended."""
@@ -152,12 +154,19 @@ class Holding:
         `sweep`: whether no wait goes on.
         """
         while True:
-            reply = await persist(lambda: self._exchange_once(room, sweep), self._log, self._longest_pause)
+            try:
+                reply = await persist(
+                    lambda: self._exchange_once(room, sweep), self._log, self._longest_pause
+                )
+            except TooLarge as error:
+                if not self._shrink(error):
+                    raise
+                continue
             if not reply.stray:
                 return None if reply.lost else reply
 
     async def _exchange_once(self, room: int, sweep: bool) -> Exchange:
-        acks, settlements, early = list(self._acks), list(self._settlements), self._early
+        acks, settling, early = list(self._acks), list(self._settling), self._early
         want = max(0, room - self.occupied) if room else 0
         if self._doubt:
             await self._reconcile()
@@ -171,7 +180,7 @@ class Holding:
             want,
             self.solo,
             acks,
-            settlements,
+            [settlement for settlement in map(_settlement_of, settling) if settlement is not None],
             sweep=sweep,
         )
         if early is not None:
@@ -186,7 +195,7 @@ class Holding:
             self._registered = True
             self._watch.hold(self.consumer)
         del self._acks[: len(acks)]
-        del self._settlements[: len(settlements)]
+        del self._settling[: len(settling)]
         if early is not None:
             self._number(early, reply.early)
         if reply.stray:
@@ -216,7 +225,7 @@ class Holding:
         self._cancelled.clear()
         if not self._registered and not self._doubt:
             return
-        if (self._acks or self._settlements or self._early) and await self.exchange(0) is None:
+        if (self._acks or self._settling or self._early) and await self.exchange(0) is None:
             return
         self._leaving = True
         await persist(lambda: self._broker.leave(self.consumer), self._log, self._longest_pause)
@@ -226,7 +235,7 @@ class Holding:
         keeper_for(self._options.redis_url).forget(self._watch)
 
     def _number(self, early: Attempt, number: int) -> None:
-        """The early start has its number now. It has none if it was acknowledged at once, or if an answer was lost."""
+        """The early start has its number now. It has none if it was acknowledged at once."""
         self._early = None
         if number:
             self._last = max(self._last, number)
@@ -236,16 +245,28 @@ class Holding:
             else:
                 self.in_pool[number] = self.in_pool.pop(0)
         elif self.in_pool.pop(0, None) is not None:
-            # It was handed back by a reconcile, or is about to be: it runs on, and does not count.
+            # What the wait had brought is there no more: it runs on, and does not count.
             self._lose_attempt(early)
 
     def _conclude(self, attempt: Attempt) -> None:
         if attempt.settlement is not None:
-            self._settlements.append(attempt.settlement._replace(number=attempt.number))
+            self._settling.append(attempt)
         elif attempt.verdict is not None:
             self._cancelled.append(attempt)
         elif not attempt.given_up:
             self._acks.append(attempt.number)
+
+    def _shrink(self, error: TooLarge) -> bool:
+        """Let those attempts end otherwise whose results or records the broker refuses; False if there are none."""
+        shrunk = False
+        for attempt in self._settling:
+            settlement, refused = attempt.settlement, attempt.refused
+            if settlement is None or refused is None:
+                continue
+            if max(len(settlement.body), len(settlement.result)) >= error.size:
+                refused(error)
+                shrunk = True
+        return shrunk
 
     def _start(self, attempt: Attempt) -> None:
         self.in_pool[attempt.number] = attempt
@@ -256,10 +277,11 @@ class Holding:
 
     async def _reconcile(self, *, put_by: bool = False) -> None:
         known = [*self.in_pool, *self._acks, *(attempt.number for attempt in self.suspects)]
-        known += [settlement.number for settlement in self._settlements]
+        known += [attempt.number for attempt in self._settling]
         known += [attempt.number for attempt in self._cancelled]
         numbered = [number for number in known if number]
-        self._last = await self._broker.reconcile(self.consumer, numbered, put_by=put_by)
+        serial = self._early_serial if self._early is not None else 0
+        self._last = await self._broker.reconcile(self.consumer, numbered, put_by=put_by, early=serial)
 
     def _rename(self) -> None:
         self.more = True
@@ -277,7 +299,7 @@ class Holding:
         self.suspects.clear()
         self._ready.clear()
         self._acks.clear()
-        self._settlements.clear()
+        self._settling.clear()
         self._cancelled.clear()
         self._early = None
         self.solo = 0
@@ -313,3 +335,9 @@ class Holding:
         logger.warning("%s: the lease of %s has run out: its tasks were handed back", self._queue, consumer)
         if hooks:
             emit(TaskEvent("recovered", self._queue, consumer))
+
+
+def _settlement_of(attempt: Attempt) -> Optional[Settlement]:
+    """With the number that the attempt has by now."""
+    settlement = attempt.settlement
+    return settlement._replace(number=attempt.number) if settlement is not None else None

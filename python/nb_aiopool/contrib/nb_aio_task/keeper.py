@@ -85,11 +85,10 @@ class Watch:
             self._renew(now)
             self._watch()
         except Outage as error:
-            # What was seen before says nothing any more: nobody could renew anything meanwhile.
-            self._sightings.clear()
+            # What was seen before stands, if it is not long until this can be looked at again: see _watch. Connections
+            # may break now and then for ever, and the dead have to be recovered all the same.
             logger.debug("the leases cannot be looked at: %s", error)
         except Exception as error:  # noqa: BLE001 -- it may pass, and others' leases are looked after as well
-            self._sightings.clear()
             self._say(error)
         else:
             self._said = ""
@@ -119,7 +118,10 @@ class Watch:
 
     def _watch(self) -> None:
         seen = self._leases.seen()
-        # A gap in what was seen is as long an outage as it may be: the server or this process stood still.
+        # A gap in what was seen is as long an outage as it may be, or the server or this process stood still: then
+        # nobody may have been able to renew anything, and what was seen before says nothing any more. A shorter one
+        # than this leaves who is alive more than half of each lease to renew it, and who has died must look so for half
+        # a lease in any case.
         answered = time.monotonic()
         if answered - self._looked_at > 2 * self.period + 0.25:
             self._sightings.clear()
@@ -129,14 +131,17 @@ class Watch:
         for lease in random.sample(condemned, min(len(condemned), _CONDEMNED_AT_ONCE)):
             self._recover(lease)
         before, self._sightings = self._sightings, {}
+        dead: List[Lease] = []
         for lease in seen:
             if lease.consumer == self._consumer or lease.deadline < 0:
                 continue
             sighting = self._sighting_of(lease, before.get(lease.consumer), answered)
+            self._sightings[lease.consumer] = sighting
             if self._has_died(lease, sighting, answered):
-                self._recover(lease)
-            else:
-                self._sightings[lease.consumer] = sighting
+                dead.append(lease)
+        for lease in dead:
+            self._recover(lease)
+            del self._sightings[lease.consumer]
 
     def _sighting_of(self, lease: Lease, before: Optional[Sighting], now: float) -> Sighting:
         expired = lease.deadline <= self._leases.now()

@@ -1,4 +1,9 @@
-"""The names of everything a queue keeps in Redis. Nothing else names a key."""
+"""
+The names of everything a queue keeps in Redis.
+
+The scripts in `lua` name once more, behind the prefix that they are given, those whose last part they find in Redis or
+in a settlement; `tests/queue/test_keys.py` compares them. Nothing else names a key.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +47,10 @@ class QueueKeys:
         return f"{self.prefix}wait:{consumer}"
 
     def state(self, consumer: str) -> str:
-        """Hash: `last`, the highest number it was given, and `solo`, the number it runs with nothing beside it."""
+        """
+        Hash: `last`, the highest number it was given; `solo`, the number it runs with nothing beside it; `early`, the
+        serial of its last early start that was taken note of, and `early_number`, the number of that, or 0.
+        """
         return f"{self.prefix}state:{consumer}"
 
     def result(self, name: str) -> str:

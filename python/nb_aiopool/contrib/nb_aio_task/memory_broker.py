@@ -59,9 +59,11 @@ class MemoryBroker(Broker):
     async def end_wait(self) -> None:
         self._queue.end_waits_of(self)
 
-    async def reconcile(self, consumer: str, known: Iterable[int], *, put_by: bool = False) -> int:
+    async def reconcile(
+        self, consumer: str, known: Iterable[int], *, put_by: bool = False, early: int = 0
+    ) -> int:
         with self._queue.state() as state:
-            return state.reconcile(consumer, known, put_by=put_by)
+            return state.reconcile(consumer, known, put_by=put_by, early=early)
 
     async def leave(self, consumer: str) -> None:
         with self._queue.state() as state:

@@ -43,6 +43,9 @@ class Consumer:
         self.last = 0
         self.solo = 0
         self.early = 0
+        """The serial of its last early start that was taken note of."""
+        self.early_number = 0
+        """The number which that was given, or 0."""
         self.held: Dict[int, Task] = {}
         self.put_by: Deque[Task] = deque()
         """What a wait has brought, and no exchange has given a number yet: younger than all that is held."""
@@ -124,21 +127,24 @@ class MemoryState:
         for number in request.acks:
             self._forget(consumer, number)
         for settlement in request.settlements:
-            if self._forget(consumer, settlement.number):
-                self._settle(now, settlement)
+            task = self._forget(consumer, settlement.number)
+            if task is not None:
+                self._settle(now, task, settlement)
         self._queue_due(now)
         consumer.solo = request.solo
         next_due = max(0, self._delayed[0][0] - now) / 1000 if self._delayed else None
         deliveries = [] if stray else self._fetch(consumer, request.want, sweep=request.sweep)
         return Exchange(deliveries, next_due, stray=stray, early=early_number)
 
-    def reconcile(self, name: str, known: Iterable[int], *, put_by: bool) -> int:
+    def reconcile(self, name: str, known: Iterable[int], *, put_by: bool, early: int) -> int:
         consumer = self._living(name)
         if consumer is None:
             return 0
         if put_by:
             self._hand_back_put_by(consumer)
         expected = set(known)
+        if early == consumer.early:
+            expected.add(consumer.early_number)
         for number in sorted(consumer.held.keys() - expected, reverse=True):
             self._hand_back(consumer.held.pop(number))
         return consumer.last
@@ -166,9 +172,11 @@ class MemoryState:
         return None if consumer is None or consumer.deadline < 0 else consumer
 
     def _number_early(self, consumer: Consumer, request: Request) -> int:
-        if request.early <= consumer.early:
+        if request.early == consumer.early:
+            return consumer.early_number
+        if request.early < consumer.early:
             return 0
-        consumer.early = request.early
+        consumer.early, consumer.early_number = request.early, 0
         # Not simply the first: what an earlier wait has brought may not have been fetched yet.
         task = next((task for task in consumer.put_by if task.payload == request.early_payload), None)
         if task is None:
@@ -177,7 +185,8 @@ class MemoryState:
         if request.early_ended:
             self._tasks.pop(task.token, None)
             return 0
-        return self._hold(consumer, task)
+        consumer.early_number = self._hold(consumer, task)
+        return consumer.early_number
 
     def _fetch(self, consumer: Consumer, want: int, *, sweep: bool) -> List[Delivery]:
         deliveries: List[Delivery] = []
@@ -195,13 +204,18 @@ class MemoryState:
         consumer.held[consumer.last] = task
         return consumer.last
 
-    def _forget(self, consumer: Consumer, number: int) -> bool:
+    def _forget(self, consumer: Consumer, number: int) -> Optional[Task]:
         task = consumer.held.pop(number, None)
         if task is not None:
             self._tasks.pop(task.token, None)
-        return task is not None
+        return task
 
-    def _settle(self, now: int, settlement: Settlement) -> None:
+    def _settle(self, now: int, task: Task, settlement: Settlement) -> None:
+        if settlement.kind == "again":
+            task.payload = settlement.body
+            self._tasks[task.token] = task
+            self._hand_back(task)
+            return
         if settlement.result:
             end = now + milliseconds(settlement.result_ttl)
             self._results.put(settlement.name, settlement.result, now, end)

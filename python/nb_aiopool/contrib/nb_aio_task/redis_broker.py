@@ -110,9 +110,16 @@ class RedisBroker(Broker):
                 return
             await asyncio.sleep(0.01)
 
-    async def reconcile(self, consumer: str, known: Iterable[int], *, put_by: bool = False) -> int:
+    async def reconcile(
+        self, consumer: str, known: Iterable[int], *, put_by: bool = False, early: int = 0
+    ) -> int:
         keys: List[Argument] = [self.keys.list, *self._own_keys(consumer)]
-        arguments: List[Argument] = [consumer, " ".join(map(str, known)), b"1" if put_by else b""]
+        arguments: List[Argument] = [
+            consumer,
+            " ".join(map(str, known)),
+            b"1" if put_by else b"",
+            early or b"",
+        ]
         return int(await self._turns.script(SCRIPTS["reconcile"], keys, arguments))
 
     async def leave(self, consumer: str) -> None:

@@ -28,6 +28,7 @@ _PASSING_CLASSES: Tuple[Type[BaseException], ...] = tuple(
     )
     if hasattr(errors, name)
 )
+_TOO_LARGE = re.compile(r"invalid bulk length|max(imum)? request size", re.IGNORECASE)
 _LASTING = re.compile(
     r"\b(WRONGPASS|NOAUTH)\b|unauthenticated|[Ii]nvalid (username|password|DB|Database)|DB index is out of range"
 )
@@ -71,6 +72,11 @@ def translated(error: Exception) -> Exception:
         hint = ". It needs Redis 6.2 or newer, or Valkey" if _TOO_OLD.search(said) else ""
         return BrokerError(f"Redis refuses a command of nb_aio_task: {said}{hint}")
     return error
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether this says that a part of the command was too large; the server may have closed the connection then."""
+    return bool(_TOO_LARGE.search(str(error)))
 
 
 def is_missing_script(error: Exception) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
-from .errors import BadPayload, QueueError, ResultUnavailable
+from .errors import BadPayload, Outage, QueueError, ResultUnavailable
 from .outages import OutageLog, persist
 from .records import Outcome, Records
 
@@ -54,7 +55,8 @@ class ResultWatch:
         """
         The outcome of the task, as soon as there is one.
 
-        Raises ResultUnavailable when none can come any more, asyncio.TimeoutError after `timeout` seconds.
+        Raises ResultUnavailable when none can come any more, asyncio.TimeoutError after `timeout` seconds; with 0 it is
+        looked for once.
         """
         waiter: asyncio.Future[Outcome] = self._loop.create_future()
         self._waiters.setdefault(expected, []).append(waiter)
@@ -63,6 +65,8 @@ class ResultWatch:
         if self._looker is None:
             self._looker = self._loop.create_task(self._look())
         try:
+            if timeout is not None and timeout <= 0:
+                await self._glance(expected)
             return await asyncio.wait_for(waiter, timeout)
         finally:
             waiters = self._waiters.get(expected)
@@ -70,6 +74,13 @@ class ResultWatch:
                 waiters.remove(waiter)
                 if not waiters:
                     del self._waiters[expected]
+
+    async def _glance(self, expected: Expected) -> None:
+        """One look, for who waits for nothing that is not there yet."""
+        with contextlib.suppress(Outage):
+            record = (await self._broker.results([expected.name]))[0]
+            if record is not None:
+                self._judge(expected, record)
 
     async def close(self) -> None:
         """Whoever waits is told so."""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Optional, Union
 
 from .options import check_seconds, check_text
 
+_EPOCH = 1970
+
 
 class Schedule(NamedTuple):
     """
@@ -59,7 +61,16 @@ def _time(at: Any) -> Optional[float]:
         return None
     if not isinstance(at, datetime):
         raise TypeError(f"at must be a datetime (without a time zone: local time), not {at!r}")
-    return at.timestamp()
+    try:
+        return at.timestamp()
+    except (
+        ValueError,
+        OverflowError,
+        OSError,
+    ) as error:  # the platform cannot count that far, in either direction
+        if at.year < _EPOCH:
+            return 0.0
+        raise ValueError(f"at is too far away: {at!r}: {error}") from None
 
 
 def _id(id: Any) -> str:  # noqa: A002

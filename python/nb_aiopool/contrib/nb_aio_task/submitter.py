@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Deque, List, NamedTuple, Optional, Sequence
 
-from .errors import QueueError
+from .errors import QueueError, TooLarge
 from .outages import OutageLog, persist
 from .producer import Producer
 
@@ -121,6 +121,9 @@ class Submitter:
             return
         try:
             owners = iter(await self._push(groups))
+        except TooLarge as error:
+            self._unanswered = _without_refused(groups, error)
+            return
         except Exception as error:  # noqa: BLE001 -- it is told to those who wait for it
             for group in groups:
                 if not group.owners.done():
@@ -156,6 +159,18 @@ class Submitter:
             return await self._broker.push(name, number, _due_now(groups, self._loop.time()))
 
         return await persist(attempt, self._log, _LONGEST_PAUSE)
+
+
+def _without_refused(groups: List[_Group], error: TooLarge) -> List[_Group]:
+    """
+    Tell those who have asked for what is too large. The others are left to be sent again, under the same number:
+    nothing of that batch has taken effect.
+    """
+    guilty = [g for g in groups if max((len(s.payload) for s in g.submissions), default=0) >= error.size]
+    for group in guilty or groups:
+        if not group.owners.done():
+            group.owners.set_exception(error)
+    return [group for group in groups if group not in guilty] if guilty else []
 
 
 def _due_now(groups: List[_Group], now: float) -> List[Submission]:

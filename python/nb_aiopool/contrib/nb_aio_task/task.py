@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -259,8 +260,9 @@ class AioTask(Generic[_T]):
         for loop, worker in list(self._workers.items()):
             if loop is here:
                 worker.stop()
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(worker.stop)
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended with that
+                    loop.call_soon_threadsafe(worker.stop)
 
     async def get_queue_size(self) -> int:
         """
@@ -310,7 +312,8 @@ class AioTask(Generic[_T]):
 
     async def dead_letters(self, limit: int = 100) -> List[DeadLetter]:
         """
-        Up to `limit` of the dead letters, the oldest of them first.
+        Up to `limit` of the dead letters, in the order in which they died. Which ones, if there are more, is left open:
+        Redis keeps them in no order.
 
         Examples:
             >>> @aio_task("divisions", redis_url="memory://")
@@ -352,7 +355,7 @@ class AioTask(Generic[_T]):
         """
         dead_letters.check_ids(ids)
         link, records = self._links.here(), self.definition.records
-        return await link.ask(lambda: dead_letters.retry(link.broker, records, ids, check=True))
+        return await dead_letters.retry(link.broker, records, ids, check=True, ask=link.ask)
 
     async def delete_dead(self, *ids: str) -> int:
         """
@@ -372,7 +375,7 @@ class AioTask(Generic[_T]):
         """
         dead_letters.check_ids(ids)
         link = self._links.here()
-        return await link.ask(lambda: dead_letters.delete(link.broker, ids))
+        return await dead_letters.delete(link.broker, ids, ask=link.ask)
 
     async def close(self) -> None:
         """

@@ -27,20 +27,23 @@ if registered and tonumber(registered) < 0 or not registered and register == '' 
 end
 redis.call('ZADD', consumers, now + lease, consumer)
 
-local stored = redis.call('HMGET', state, 'last', 'solo', 'early')
+local stored = redis.call('HMGET', state, 'last', 'solo', 'early', 'early_number')
 local last = tonumber(stored[1] or 0)
 local astray = last ~= known
 
--- What a wait has brought was started before it had a number. The serial tells whether this was done before. It need not
--- be the first that is there: what an earlier wait has brought may not have been fetched yet.
+-- What a wait has brought was started before it had a number. The serial tells whether this was done before: then the
+-- answer was lost, and is given again. It need not be the first that is there: what an earlier wait has brought may not
+-- have been fetched yet.
 local early_number = 0
-if early ~= '' and tonumber(stored[3] or 0) < tonumber(early) then
+if early ~= '' and stored[3] == early then
+    early_number = tonumber(stored[4])
+elseif early ~= '' and tonumber(stored[3] or 0) < tonumber(early) then
     if redis.call('LREM', wait, 1, early_payload) == 1 and not early_ended then
         last = last + 1
         early_number = last
         redis.call('HSET', inflight, last, early_payload)
     end
-    redis.call('HSET', state, 'last', last, 'early', early)
+    redis.call('HSET', state, 'last', last, 'early', early, 'early_number', early_number)
 end
 
 local numbers = {}
@@ -66,7 +69,9 @@ for i = 15, #ARGV, 9 do
         if result ~= '' then
             redis.call('SET', prefix .. 'result:' .. name, result, 'PX', life)
         end
-        if kind == 'retry' then
+        if kind == 'again' then
+            redis.call('LPUSH', list, body)
+        elseif kind == 'retry' then
             redis.call('ZADD', delayed, now + delay, token)
             redis.call('HSET', parked, token, body)
             if id ~= '' and redis.call('GET', prefix .. 'unique:' .. id) == token then
