@@ -35,7 +35,7 @@ async def test_a_cancellation_that_comes_with_an_answer_is_not_lost() -> None:
 
 def test_all_that_a_worker_waits_for_when_it_ends_takes_less_than_five_seconds() -> None:
     """The answer to its last call, the end of its wait, and the answers to handing back and leaving."""
-    assert LAST_ANSWER_SECONDS + listener._PARTING_SECONDS + 2 * PARTING_SECONDS < 5.0
+    assert LAST_ANSWER_SECONDS + listener.PARTING_SECONDS + 2 * PARTING_SECONDS < 5.0
 
 
 async def test_a_call_that_is_not_answered_is_given_up() -> None:
