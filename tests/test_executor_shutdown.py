@@ -333,3 +333,14 @@ def test_submits_that_race_with_a_shutdown_end_one_way_or_the_other(new: New) ->
         join(threads)
         assert refused == ["cannot schedule new futures after shutdown"] * 4
         assert all(future.result(FOREVER) == 4 for future in futures)
+
+
+@pytest.mark.parametrize("flag", [5, None, "no", 0.0])
+@pytest.mark.parametrize("name", ["wait", "cancel_futures"])
+def test_what_is_no_flag_is_refused_and_changes_nothing(
+    name: str, flag: Any, new: Callable[..., Any]
+) -> None:
+    executor = new(1)
+    with pytest.raises(TypeError, match=f"{name} must be True or False"):
+        executor.shutdown(**{name: flag})
+    assert executor.submit(power, 3, 2).result(FOREVER) == 9

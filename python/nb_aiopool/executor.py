@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, Iterator, Optional, TypeVar, overload
 
 from nb_aiopool._executor_work import Work
+from nb_aiopool._flags import as_flag
 from nb_aiopool.errors import PoolStopped
 from nb_aiopool.pool import NbAioPool
 
@@ -143,6 +144,7 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
             >>> [future.done() for future in futures]
             [True, True]
         """
+        wait, cancel_futures = as_flag("wait", wait), as_flag("cancel_futures", cancel_futures)
         if wait and self._work.home.is_current():
             raise RuntimeError(
                 "shutdown(wait=True) in the executor's own loop would wait for itself; use wait=False there"
