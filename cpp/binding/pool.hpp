@@ -101,6 +101,13 @@ bool use_loop(PoolObject* pool, PyObject* wanted) noexcept;
 /// its own loop. Guarantees: false with RuntimeError set. `loop` is compared only.
 bool is_still_bound(PoolObject* pool, PyObject* loop) noexcept;
 
+/// Takes the pool off its loop. Requires: it holds nothing.
+void unbind(PoolObject* pool) noexcept;
+
+/// Whether code of the pool executes, or it is in the middle of a pass, even if its last job has ended, and whatever its
+/// loop says of itself. What cleans up after a run() that was left behind by a loop may use the pool in another one.
+bool is_executing(const PoolObject* pool) noexcept;
+
 /// Whether the caller runs on the loop that the pool is bound to. Never raises.
 bool on_own_loop(PoolObject* pool) noexcept;
 
@@ -206,11 +213,14 @@ PyObject* pool_cancel_all(PyObject* self, PyObject*) noexcept;
 /// Whether there are jobs that the guard stands for. A pool that has another guard has moved to another loop, and its jobs
 /// there are none of this one's business.
 PyObject* pool_is_busy(PyObject* self, PyObject* guard) noexcept;
-/// Closes the pool, takes what is queued out of it, as cancelled, and refuses the threads that wait to come in. Any thread may call it.
-/// The loop ends the jobs, soon. Guarantees: a list of their ThreadFutures, which may be cancelled before that.
+/// Closes the pool, takes what is queued out of it, as cancelled, and refuses the threads that wait to come in. Any thread
+/// may call it. The loop ends the jobs, soon. Guarantees: a list of their ThreadFutures, which may be cancelled before that.
 PyObject* pool_drop_queued(PyObject* self, PyObject*) noexcept;
 /// Cancels those jobs, and refuses who waits to come in. Until all have ended, no other thread comes in any more.
 PyObject* pool_cancel_guarded(PyObject* self, PyObject* guard) noexcept;
+
+// -- The end of what a loop has left (pool_end.cpp) -------------------------------------------------------------------
+
 /// A function that does what pool_abandon does without holding the pool, and nothing once the pool is gone. The garbage
 /// collector calls weak references' callbacks before any finaliser: only there can coroutines that never began be closed
 /// before they complain.

@@ -1,37 +1,10 @@
-// The pool and its event loop: which one it belongs to, and what becomes of the work when that loop is gone.
-#include <new>
-
+// The pool and its event loop: which one it belongs to, and what it tells that.
 #include "binding/job.hpp"
 #include "binding/pool.hpp"
-#include "binding/turn.hpp"
 #include "binding/wanted_work.hpp"
 
 namespace nbaio {
 namespace {
-
-void unbind(PoolObject* pool) noexcept {
-    Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
-    Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
-    Ref queue = Ref::own(std::exchange(pool->loop_queue, nullptr));
-    Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
-    Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
-    pool->running_loop.forget();
-    pool->loop_ends = false;
-    pool->pump_scheduled = pool->pump_is_spare = false;
-    pool->breaker_armed = false;  // its timer went with the loop
-    pool->still_pauses = 0;
-    pool->producer_budget.renew();
-    pool->spare_lineage.drop();
-    pool->snapshot.drop();
-}
-
-/// In the middle of a pass the pool is at work, even if its last job has ended, and whatever its loop says of itself. What
-/// cleans up after a run() that was left behind by a loop may use the pool in another one.
-bool is_executing(const PoolObject* pool) noexcept {
-    if (pool->in_pass) return true;
-    const Executing* innermost = pool->executing;
-    return innermost != nullptr && (!innermost->closes || innermost->outer != nullptr);
-}
 
 bool refuse_busy(PoolObject* pool) noexcept {
     PyErr_Format(
@@ -75,79 +48,22 @@ int raise_later(void* exception) noexcept {
     return -1;
 }
 
-/// Ends everything that the pool holds. All of it is counted and unlinked first: whatever runs while the coroutines are
-/// closed meets a pool that is idle.
-void end_leftovers(PoolObject* pool) noexcept {
-    Ref all = everything_of(pool);
-    if (!all) return PyErr_Clear();
-    const Py_ssize_t count = PyList_GET_SIZE(all.get());
-    for (Py_ssize_t i = 0; i < count; ++i) {
-        PyObject* item = PyList_GET_ITEM(all.get(), i);
-        if (Py_TYPE(item) == pool->state->turn_type) {
-            pool->admission.finish(reinterpret_cast<Turn*>(item)->entry, Outcome::cancelled);
-            continue;
-        }
-        Entry& entry = job_of(item)->entry;
-        if (is_outside_door(entry)) {
-            pool->admission.withdraw(entry);
-        } else {
-            pool->admission.finish(entry, Outcome::cancelled);
-        }
-        Py_DECREF(item);  // the pool's reference; the list has its own
-    }
-    unbind(pool);
-    for (Py_ssize_t i = 0; i < count; ++i) {
-        PyObject* item = PyList_GET_ITEM(all.get(), i);
-        if (Py_TYPE(item) == pool->state->turn_type) {
-            abandon_turn(reinterpret_cast<Turn*>(item));
-        } else {
-            abandon_job(job_of(item));
-        }
-    }
-}
-
-// A capsule that both the pool and its ending own; the pool takes its pointer out when it goes.
-constexpr const char* handle_name = "nb_aiopool._core.pool";
-
-PyObject* end_through_handle(PyObject* handle, PyObject*) noexcept {
-    PoolObject* pool = pool_of_handle(handle);
-    // One that is idle may be on its way out, without a reference left, and must not be given one.
-    if (pool == nullptr || pool->admission.idle()) return new_none();
-    const Exclusive exclusive(as_object(pool));
-    end_leftovers(pool);
-    return new_none();
-}
-PyMethodDef end_through_handle_def = {"end_pool", end_through_handle, METH_NOARGS, nullptr};
-
-void free_handle(PyObject* handle) noexcept {
-    delete static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
-}
-
 }  // namespace
 
-void close_handle(PoolObject* pool) noexcept {
-    Ref handle = Ref::own(std::exchange(pool->handle, nullptr));
-    if (handle) *static_cast<PoolObject**>(PyCapsule_GetPointer(handle.get(), handle_name)) = nullptr;
-}
-
-PyObject* handle_of(PoolObject* pool) noexcept {
-    if (pool->handle != nullptr) return pool->handle;
-    auto* held = new (std::nothrow) PoolObject*(pool);
-    if (held == nullptr) return PyErr_NoMemory();
-    pool->handle = PyCapsule_New(static_cast<void*>(held), handle_name, free_handle);
-    if (pool->handle == nullptr) delete held;
-    return pool->handle;
-}
-
-PoolObject* pool_of_handle(PyObject* handle) noexcept {
-    auto* held = static_cast<PoolObject**>(PyCapsule_GetPointer(handle, handle_name));
-    return held != nullptr ? *held : nullptr;
-}
-
-PyObject* pool_ending(PyObject* self, PyObject*) noexcept {
-    const Exclusive exclusive(self);
-    PyObject* handle = handle_of(reinterpret_cast<PoolObject*>(self));
-    return handle != nullptr ? PyCFunction_New(&end_through_handle_def, handle) : nullptr;
+void unbind(PoolObject* pool) noexcept {
+    Ref loop = Ref::own(std::exchange(pool->loop, nullptr));
+    Ref keyword = Ref::own(std::exchange(pool->loop_keyword, nullptr));
+    Ref queue = Ref::own(std::exchange(pool->loop_queue, nullptr));
+    Ref guard = Ref::own(std::exchange(pool->guard, nullptr));
+    Ref waiters = Ref::own(std::exchange(pool->idle_waiters, nullptr));
+    pool->running_loop.forget();
+    pool->loop_ends = false;
+    pool->pump_scheduled = pool->pump_is_spare = false;
+    pool->breaker_armed = false;  // its timer went with the loop
+    pool->still_pauses = 0;
+    pool->producer_budget.renew();
+    pool->spare_lineage.drop();
+    pool->snapshot.drop();
 }
 
 bool use_running_loop(PoolObject* pool) noexcept {
@@ -169,6 +85,12 @@ bool use_running_loop(PoolObject* pool) noexcept {
     return use_loop(pool, running.get());
 }
 
+bool is_executing(const PoolObject* pool) noexcept {
+    if (pool->in_pass) return true;
+    const Executing* innermost = pool->executing;
+    return innermost != nullptr && (!innermost->closes || innermost->outer != nullptr);
+}
+
 bool use_loop(PoolObject* pool, PyObject* wanted) noexcept {
     if (wanted == pool->loop) return true;
     if (pool->loop != nullptr && is_executing(pool)) return refuse_busy(pool);
@@ -177,7 +99,7 @@ bool use_loop(PoolObject* pool, PyObject* wanted) noexcept {
         const int is_closed = closed ? PyObject_IsTrue(closed.get()) : -1;
         if (is_closed < 0) return false;
         if (is_closed == 0 || is_executing(pool)) return refuse_busy(pool);
-        end_leftovers(pool);
+        abandon_all(pool);
     } else if (pool->loop != nullptr) {
         const Ref left = Ref::share(pool->loop);
         // It came to rest in the middle of a pass, and whoever waits for that has not heard of it yet.
@@ -275,17 +197,6 @@ PyObject* pool_is_blocked(PyObject* self, PyObject*) noexcept {
         if (job->seen().waits_on == nullptr || job->step_due || job->woken) Py_RETURN_FALSE;
     }
     Py_RETURN_TRUE;
-}
-
-PyObject* pool_abandon(PyObject* self, PyObject*) noexcept {
-    const Exclusive exclusive(self);
-    auto* pool = reinterpret_cast<PoolObject*>(self);
-    if (!is_executing(pool)) abandon_all(pool);
-    return new_none();
-}
-
-void abandon_all(PoolObject* pool) noexcept {
-    if (!pool->admission.idle()) end_leftovers(pool);
 }
 
 }  // namespace nbaio
