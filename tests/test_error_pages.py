@@ -12,7 +12,6 @@ from pages import ROOT, text_of
 
 # What only somebody sees who drives coroutines and native objects by hand, or breaks Python's own rules for calls.
 BY_HAND = {
-    "a Batch cannot be initialised again",
     "a Job cannot be initialised again",
     "a Pool is required",
     "a Turn is made by pool.run()",
