@@ -69,7 +69,7 @@ def test_wrong_arguments(cli: Cli, arguments: tuple) -> None:
 def test_the_script_is_the_same_program(cli: Cli) -> None:
     points = metadata.distribution("nb_aiopool").entry_points
     (script,) = [point for point in points if point.group == "console_scripts"]
-    assert (script.name, script.value) == ("nb-aiopool", "nb_aiopool.contrib.nb_aio_task.cli:main")
+    assert (script.name, script.value) == ("nb-aiopool", "nb_aiopool.__main__:main")
     program = Path(sys.executable).parent / "nb-aiopool"
     done = subprocess.run(
         [str(program), "--version"],
