@@ -1,6 +1,7 @@
 // The pool and its event loop: which one it belongs to, and what it tells that.
 #include "binding/job.hpp"
 #include "binding/pool.hpp"
+#include "binding/turn.hpp"
 #include "binding/wanted_work.hpp"
 
 namespace nbaio {
