@@ -13,10 +13,14 @@ def main(prog: str = "nb-aiopool") -> int:
         # Its modules take some tenths of a second to load. Until it has handlers of its own there is nothing to lose,
         # but without any a signal would kill it, and process 1 of a container would not notice it at all.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: os._exit(0))
+            signal.signal(number, _end)
     from nb_aiopool.contrib.nb_aio_task.cli import main as run  # noqa: PLC0415 -- only now
 
     return run(prog=prog)
+
+
+def _end(*_: object) -> None:
+    os._exit(0)
 
 
 if __name__ == "__main__":

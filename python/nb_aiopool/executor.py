@@ -7,9 +7,23 @@ import concurrent.futures
 import functools
 import inspect
 import sys
+import time
 import weakref
+from collections import deque
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Iterable, Iterator, Optional, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Awaitable,
+    Callable,
+    Deque,
+    Iterable,
+    Iterator,
+    Optional,
+    Sequence,
+    TypeVar,
+    overload,
+)
 
 from nb_aiopool._executor_work import Work
 from nb_aiopool._flags import as_flag
@@ -129,8 +143,23 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
             ...     list(executor.map(asyncio.sleep, [0.002, 0.001], ["first", "second"]))
             ['first', 'second']
         """
+        if _MAP_FORGETS_ONE:
+            return self._map(fn, iterables, **options)
         results: Iterator[Any] = super().map(fn, *iterables, **options)
         return results
+
+    def _map(
+        self,
+        fn: Callable[..., Any],
+        iterables: Sequence[Iterable[Any]],
+        *,
+        timeout: Any = None,
+        chunksize: int = 1,
+    ) -> Iterator[Any]:
+        """Do what `Executor.map` does; before Python 3.10 that does not cancel the job that it waited for in vain."""
+        del chunksize  # it is for processes
+        end = None if timeout is None else time.monotonic() + timeout
+        return _results(deque(self.submit(fn, *items) for items in zip(*iterables)), end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more work; `wait=True` returns when all that was submitted has ended.
@@ -160,6 +189,19 @@ class AsyncPoolExecutor(concurrent.futures.Executor):
             f"<{type(self).__name__} {state} running={pool.running}/{pool.max_concurrency} "
             f"queued={pool.queued}/{pool.max_queue_size or 'unbounded'} waiting={pool.waiting}>"
         )
+
+
+_MAP_FORGETS_ONE = sys.version_info < (3, 10)
+
+
+def _results(futures: Deque[Future[Any]], end: Optional[float]) -> Iterator[Any]:
+    try:
+        while futures:
+            futures[0].exception(None if end is None else end - time.monotonic())
+            yield futures.popleft().result()  # nothing here holds it longer than the caller does
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _check_loop(loop: Any) -> None:
