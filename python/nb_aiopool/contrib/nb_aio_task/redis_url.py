@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from typing import Any, Callable, Dict, Set
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -72,6 +73,8 @@ class _Kind:
             return False
 
 
+_NEEDS_LOOP = sys.version_info < (3, 10)
+
 _WHOLE = _Kind("a whole number, at least 0", int)
 _SECONDS = _Kind("a number of seconds, at least 0", float)
 _KINDS = {
@@ -91,8 +94,10 @@ def _what_redis_py_says_of(url: str) -> str:
     except ImportError:  # whoever needs it is told
         return ""
     try:
-        # Only names for the first one: before Python 3.10, its connections may want an event loop when they are made.
-        pools = [one.from_url(url) for one in (AsyncConnectionPool, ConnectionPool)]
+        # Only names for the first one, whose connections may want an event loop when they are made; before Python 3.10
+        # the pool itself does.
+        kinds = (ConnectionPool,) if _NEEDS_LOOP else (AsyncConnectionPool, ConnectionPool)
+        pools = [one.from_url(url) for one in kinds]
         for pool in pools:
             unknown = sorted(set(pool.connection_kwargs) - _names_of(pool.connection_class))
             if unknown:
