@@ -27,12 +27,12 @@ from nb_aiopool._looks import (
     name_of,
 )
 
-__all__ = ["TRANSPARENT", "callbacks_of", "leads_to", "variables_of", "woken_by"]
+__all__ = ["callbacks_of", "is_transparent", "leads_to", "variables_of", "woken_by"]
 
 _LOCALS_ARE_A_VIEW = sys.version_info[:2] >= (3, 13)
 _COROUTINE_HAS_THE_VARIABLES = sys.version_info[:2] >= (3, 11)  # for the collector to see
 _FARTHEST = 1000  # objects looked at
-TRANSPARENT = ("asyncio", "anyio", "nb_aiopool")  # packages whose objects settle futures
+_TRANSPARENT = ("asyncio", "anyio", "nb_aiopool")
 _PLAIN = (str, bytes, int, float, bool, type(None), type, asyncio.AbstractEventLoop)
 
 
@@ -118,9 +118,14 @@ def _held_by_coroutine(coro: Any) -> Iterator[Any]:
         for variable in variables_of(coro):
             if is_kind_of(variable, asyncio.AbstractEventLoop):
                 continue
-            if is_future(variable) or module_of(variable).partition(".")[0] in TRANSPARENT:
+            if is_future(variable) or is_transparent(module_of(variable)):
                 yield variable
         coro = attribute_of(coro, "cr_await")
+
+
+def is_transparent(module: Any) -> bool:
+    """Return whether a module of this name is of a package whose objects settle futures."""
+    return type(module) is str and module.partition(".")[0] in _TRANSPARENT
 
 
 def variables_of(coro: Any) -> Iterator[Any]:

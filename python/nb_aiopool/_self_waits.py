@@ -24,7 +24,7 @@ from nb_aiopool._looks import (
     items_of,
     module_of,
 )
-from nb_aiopool._nesting import TRANSPARENT, callbacks_of, variables_of, woken_by
+from nb_aiopool._nesting import callbacks_of, is_transparent, variables_of, woken_by
 
 if TYPE_CHECKING:
     from nb_aiopool._core import Pool
@@ -76,11 +76,11 @@ def _awaiting(callback: Any) -> Iterator[Any]:
     elif type(callback) is MethodType:
         yield callback.__self__
     elif type(callback) is FunctionType:
-        if _is_transparent(callback.__globals__.get("__name__")):  # gather, shield, wait
+        if is_transparent(callback.__globals__.get("__name__")):  # gather, shield, wait
             yield from contents_of_cells(callback)
     elif is_kind_of(callback, functools.partial):
         function = attribute_of(callback, "func")
-        if type(function) is FunctionType and _is_transparent(
+        if type(function) is FunctionType and is_transparent(
             function.__globals__.get("__name__")
         ):  # wait_for
             yield from items_of(attribute_of(callback, "args"))
@@ -94,9 +94,5 @@ def _waiters_in(thing: Any) -> Iterator[Any]:
     """Yield the futures of those who wait for a task group, a queue or the like."""
     if type(thing) is deque:  # where asyncio keeps who waits; a list or a set is of those who are waited for
         yield from filter(is_future, items_of(thing))
-    elif _is_transparent(module_of(thing)) and not is_kind_of(thing, asyncio.AbstractEventLoop):
+    elif is_transparent(module_of(thing)) and not is_kind_of(thing, asyncio.AbstractEventLoop):
         yield from fields_of(thing)
-
-
-def _is_transparent(module: Any) -> bool:
-    return type(module) is str and module.partition(".")[0] in TRANSPARENT
